@@ -1,0 +1,58 @@
+"""Models that learn in context: train them, compare them with what is optimal, tell which algorithm they run.
+
+Names are loaded when they are first used, so that `import ctxlearn` and the command line's help take no time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctxlearn import evaluation, learners, references, tasks, training
+    from ctxlearn.episodes import Episode, Tasks
+    from ctxlearn.evaluation import evaluate
+    from ctxlearn.recorded import Recorded
+    from ctxlearn.training import Run, TrainingConfig, load, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Episode": "ctxlearn.episodes",
+    "Recorded": "ctxlearn.recorded",
+    "Run": "ctxlearn.training",
+    "Tasks": "ctxlearn.episodes",
+    "TrainingConfig": "ctxlearn.training",
+    "evaluate": "ctxlearn.evaluation",
+    "load": "ctxlearn.training",
+    "train": "ctxlearn.training",
+}
+_ROOMS = ("evaluation", "learners", "references", "tasks", "training")
+
+__all__ = [
+    "Episode",
+    "Recorded",
+    "Run",
+    "Tasks",
+    "TrainingConfig",
+    "evaluate",
+    "evaluation",
+    "learners",
+    "load",
+    "references",
+    "tasks",
+    "train",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"ctxlearn.{name}")
+    raise AttributeError(f"module 'ctxlearn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,119 @@
+"""What a learner is: an algorithm that takes data in and gives a predictor out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ctxlearn.checks import check_features, check_inputs, check_int, check_labels
+from ctxlearn.recorded import Recorded
+
+State = Any
+"""What `adapt` makes of a context. Its form is the learner's own business."""
+
+
+class Learner(Recorded, nn.Module, ABC):
+    """A learning algorithm: `adapt` reads labelled points, `predict` answers for new ones from what it made.
+
+    A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and
+    calling it come along. It keeps nothing of an episode in itself, and treats each query on its own.
+    Learners without parameters (the references) are of this class too: nothing downstream asks which.
+
+    Args:
+        n_features: an int d or the shape of one input; None for a learner that takes any.
+        n_classes: C >= 2, or None for regression.
+
+    Attributes:
+        accepts_missing: whether NaN in the inputs is taken to mean "missing"; infinity never is.
+    """
+
+    accepts_missing = False
+
+    def __init__(self, n_features: int | tuple[int, ...] | None, n_classes: int | None) -> None:
+        super().__init__()
+        self.n_features = n_features
+        self.n_classes = None if n_classes is None else check_int("n_classes", n_classes, minimum=2)
+        self._shape = None if n_features is None else check_features("n_features", n_features)
+
+    @abstractmethod
+    def adapt(self, context_x: Tensor, context_y: Tensor) -> State:
+        """Learn from a context.
+
+        Args:
+            context_x: B tasks of n >= 0 points, (B, n, *shape).
+            context_y: their labels, (B, n): int64 in [0, C), or floating numbers for regression.
+
+        Returns:
+            A state, to be given to `predict`.
+
+        Raises:
+            ValueError: shapes, types or values that cannot be a context; the argument is named.
+        """
+
+    @abstractmethod
+    def predict(self, state: State, query_x: Tensor) -> Tensor:
+        """Answer for new points of the same B tasks.
+
+        Args:
+            state: what `adapt` returned.
+            query_x: (B, q, *shape).
+
+        Returns:
+            Logits (B, q, C), or means (B, q) for regression.
+        """
+
+    def forward(self, context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
+        """`predict(adapt(context_x, context_y), query_x)`."""
+        return self.predict(self.adapt(context_x, context_y), query_x)
+
+    def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
+        """Predict each point from the points before it: row i is `predict` of point i after `adapt` on points 0..i-1.
+
+        Args:
+            x: (B, N, *shape) with N >= 1.
+            y: (B, N).
+
+        Returns:
+            Logits (B, N, C), or means (B, N).
+        """
+        x, y = self.check_context(x, y, names=("x", "y"))
+        rows = [self.predict(self.adapt(x[:, :i], y[:, :i]), x[:, i : i + 1]) for i in range(x.shape[1])]
+        return torch.cat(rows, dim=1)
+
+    def loss(self, output: Tensor, y: Tensor) -> Tensor:
+        """Mean cross-entropy in nats of logits (..., C) and labels (...), or mean squared error for regression."""
+        if self.n_classes is None:
+            return F.mse_loss(output, y.to(output.dtype))
+        return F.cross_entropy(output.flatten(0, -2), y.flatten())
+
+    def check_context(
+        self, x: Tensor, y: Tensor, names: tuple[str, str] = ("context_x", "context_y")
+    ) -> tuple[Tensor, Tensor]:
+        """A context that this learner can read, in its own precision; otherwise a ValueError that says why."""
+        x = self._check_inputs(names[0], x)
+        y = check_labels(names[1], y, (x.shape[0], x.shape[1]), self.n_classes)
+        return x, y if self.n_classes is not None else y.to(x.dtype)
+
+    def check_query(self, x: Tensor, n_tasks: int) -> Tensor:
+        """Queries for the `n_tasks` tasks of a state, in the learner's precision; otherwise a ValueError."""
+        x = self._check_inputs("query_x", x)
+        if x.shape[0] != n_tasks:
+            raise ValueError(f"query_x: expected points of the {n_tasks} tasks adapted to, got {x.shape[0]} tasks")
+        return x
+
+    def _check_inputs(self, name: str, x: Tensor) -> Tensor:
+        shape = self._shape
+        if shape is None:
+            shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim > 2 else (1,)
+        x = check_inputs(name, x, shape, accepts_missing=self.accepts_missing)
+        own = next(self.parameters(), None)
+        return x if own is None else x.to(own.dtype)
+
+
+def one_hot(y: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+    """Labels (...) as indicators (..., C)."""
+    return (y[..., None] == torch.arange(n_classes, device=y.device)).to(dtype)

@@ -1,0 +1,85 @@
+"""Encoders: what turns one input into a vector, the same for contexts and queries."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ctxlearn.checks import check_features, check_int, describe
+from ctxlearn.recorded import Recorded
+
+
+class MLP(Recorded, nn.Module):
+    """A network with one hidden ReLU layer over the last axis.
+
+    Args:
+        n_inputs: size of the last axis.
+        n_outputs: size of what comes out.
+        hidden: width of the hidden layer.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.n_outputs = check_int("n_outputs", n_outputs, minimum=1)
+        hidden = check_int("hidden", hidden, minimum=1)
+        self.layers = nn.Sequential(nn.Linear(n_inputs, hidden), nn.ReLU(), nn.Linear(hidden, n_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., n_inputs) to (..., n_outputs)."""
+        return self.layers(x)
+
+
+class Encoder(nn.Module):
+    """An encoder over points: (B, n, *shape) to (B, n, n_outputs).
+
+    Args:
+        encoder: None for an `MLP`; "identity" for the flattened input itself; or a module that takes (M, *shape) and
+            gives (M, e). The learner gets its own copy; parameters that are frozen stay so.
+        n_features: an int d or the shape of one input.
+        width: outputs and hidden units of the default MLP.
+
+    Attributes:
+        n_outputs: e.
+    """
+
+    def __init__(self, encoder: nn.Module | str | None, n_features: int | tuple[int, ...], width: int) -> None:
+        super().__init__()
+        shape = check_features("n_features", n_features)
+        flat = math.prod(shape)
+        if encoder is None:
+            self.module: nn.Module = nn.Sequential(nn.Flatten(1), MLP(flat, width, width)) if shape != (flat,) else MLP(
+                flat, width, width
+            )
+            self.n_outputs = width
+        elif isinstance(encoder, str) and encoder == "identity":
+            self.module, self.n_outputs = nn.Flatten(1), flat
+        elif isinstance(encoder, nn.Module):
+            self.module = copy.deepcopy(encoder)
+            self.n_outputs = _output_size(self.module, shape)
+        else:
+            raise ValueError(f'encoder: expected None, "identity" or a torch module, got {describe(encoder)}')
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, n, *shape) to (B, n, n_outputs)."""
+        if x.shape[1] == 0:  # not every module takes an empty batch
+            return x.new_zeros(x.shape[0], 0, self.n_outputs)
+        return self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def _output_size(module: nn.Module, shape: tuple[int, ...]) -> int:
+    own = next(module.parameters(), None)
+    example = torch.zeros(2, *shape, dtype=None if own is None else own.dtype, device=None if own is None else own.device)
+    training = module.training
+    try:
+        with torch.no_grad():
+            out = module.eval()(example)
+    except Exception as error:
+        raise ValueError(f"encoder: it does not take inputs of shape (examples, {', '.join(map(str, shape))}): {error}") from error
+    finally:
+        module.train(training)
+    if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 2:
+        raise ValueError(f"encoder: expected outputs of shape (examples, e), got {describe(out)} for 2 examples")
+    return int(out.shape[1])

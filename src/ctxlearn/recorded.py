@@ -1,0 +1,140 @@
+"""Objects that remember how they were made, so that a run can name them, hash them and build them again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+class Recorded:
+    """A class whose instances keep the arguments they were constructed with.
+
+    `configuration(thing)` turns an instance into {"class_path", "init_args"}, the form in which jsonargparse reads
+    classes from YAML, and `instantiate` goes the other way. Subclasses do nothing: any `__init__` is recorded.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in cls.__dict__:
+            return
+        construct = cls.__dict__["__init__"]
+        signature = inspect.signature(construct)
+
+        @functools.wraps(construct)
+        def recording(self: Any, *args: Any, **kwargs: Any) -> None:
+            if "_arguments" not in self.__dict__:  # the outermost call is the class's own: its arguments rebuild it
+                bound = signature.bind(self, *args, **kwargs)
+                bound.apply_defaults()
+                self.__dict__["_arguments"] = _flatten(bound, signature)
+            construct(self, *args, **kwargs)
+
+        cls.__init__ = recording  # type: ignore[method-assign]
+
+
+def _flatten(bound: inspect.BoundArguments, signature: inspect.Signature) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update(value)
+        elif kind is not inspect.Parameter.VAR_POSITIONAL:
+            arguments[name] = value
+        elif value:
+            raise TypeError(f"{name}: a recorded class cannot take positional arguments of variable number")
+    return arguments
+
+
+def class_path(cls: type) -> str:
+    """`package.module.Class` by which a class can be imported."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def configuration(value: Any) -> Any:
+    """A value as JSON-able data that says how to build it again; arrays become a digest of their content."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Recorded):
+        arguments = value.__dict__.get("_arguments", {})
+        return {"class_path": class_path(type(value)), "init_args": {k: configuration(v) for k, v in arguments.items()}}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: configuration(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        return {"class_path": class_path(type(value)), "init_args": fields}
+    if isinstance(value, dict):
+        return {str(k): configuration(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [configuration(v) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        content = np.ascontiguousarray(value)
+        digest = hashlib.sha256(content.tobytes() if content.dtype != object else repr(content.tolist()).encode())
+        return {"array": str(value.dtype), "shape": list(value.shape), "sha256": digest.hexdigest()}
+    if isinstance(value, Path):
+        return str(value)
+    raise ValueError(
+        f"a {class_path(type(value))} does not record how it was made, so a run that uses it could not be named or loaded"
+        " again; derive its class from ctxlearn.Recorded as well (for a module: class Mine(ctxlearn.Recorded, nn.Module))"
+    )
+
+
+def instantiate(config: Any, expected: type | tuple[type, ...] = Recorded) -> Any:
+    """Build what `configuration` described.
+
+    Only subclasses of `Recorded` and dataclasses are built, so a configuration cannot call anything else.
+
+    Raises:
+        ValueError: the class cannot be imported, is of another kind, or was made from arrays that are not stored.
+    """
+    if isinstance(config, list):
+        return [instantiate(item, object) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "array" in config and "sha256" in config:
+        raise ValueError("this object was made from arrays, of which only a digest is stored; build it from them again")
+    if "class_path" not in config:
+        return {k: instantiate(v, object) for k, v in config.items()}
+    cls = import_class(config["class_path"])
+    if not (issubclass(cls, Recorded) or dataclasses.is_dataclass(cls)) or not issubclass(cls, expected):
+        names = ", ".join(t.__name__ for t in (expected if isinstance(expected, tuple) else (expected,)))
+        raise ValueError(f"class_path: expected a subclass of {names}, got {config['class_path']}")
+    return cls(**{k: instantiate(v, object) for k, v in config.get("init_args", {}).items()})
+
+
+def import_class(path: str) -> type:
+    """The class at `package.module.Class`."""
+    parts = str(path).split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError as error:
+            if error.name is not None and ".".join(parts[:cut]).startswith(error.name):
+                continue
+            raise
+        try:
+            for name in parts[cut:]:
+                found = getattr(found, name)
+        except AttributeError:
+            break
+        if isinstance(found, type):
+            return found
+        break
+    raise ValueError(
+        f"class_path: cannot import a class {path!r}; define it at the top level of a module that can be imported"
+        " (not in __main__ of another script and not inside a function)"
+    )
+
+
+def digest(data: Any) -> str:
+    """SHA-256 of JSON-able data in its canonical form."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,39 @@
+"""Random generators named by what they are for: (seed, stream, step, shard). Nothing uses the global random state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+from ctxlearn.checks import check_int
+
+
+class Stream(IntEnum):
+    """What randomness is used for; streams of one seed are independent of each other."""
+
+    TRAINING = 0
+    OBJECTIVE = 1
+    VALIDATION = 2
+    TEST = 3
+    BOOTSTRAP = 4
+    REFERENCE = 5
+
+
+def generator_for(seed: int, stream: Stream, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """The generator of (seed, stream, *key): the same arguments always give the same numbers on one device type."""
+    check_int("seed", seed, minimum=0)
+    state = np.random.SeedSequence([seed, int(stream), *key]).generate_state(1, np.uint64)[0]
+    return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
+
+
+@contextmanager
+def initial_weights(seed: int) -> Iterator[None]:
+    """Draw the weights of modules made inside from `seed`, and leave the global random state as it was."""
+    check_int("seed", seed, minimum=0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,143 @@
+"""The paper's synthetic families of classification tasks.
+
+Definitions are the corrected ones: the released code draws the classes of `ClassPrototype` in exactly equal numbers,
+labels the first two points of `Amortization` against its own rule, and normalises the inputs of `PairwiseMetric`.
+Everywhere `scale` (s) spreads the inputs around parameters that it does not touch: train at 1, shift at 1..5.
+"""
+
+from __future__ import annotations
+
+import torch
+from scipy.stats import chi2
+from torch import Tensor
+
+from ctxlearn.checks import check_float, check_int
+from ctxlearn.tasks.base import TaskFamily, normal
+
+
+class PairwiseMetric(TaskFamily):
+    """Labels by summed cosine similarity to hidden points of each class: the rule of a pair-wise metric learner.
+
+    w_ck ~ N(0, I_d) for k = 1..`n_per_class`, each divided by its 3-norm; x ~ N(0, s^2 I), returned as drawn;
+    y = argmax_c sum_k <x / |x|, w_ck>. With two classes in d = 2 every task is a half-plane through the origin.
+
+    Args:
+        n_features: d >= 1.
+        n_per_class: hidden points per class, >= 1.
+        scale: s > 0.
+        n_classes: C >= 2.
+    """
+
+    def __init__(self, n_features: int = 2, n_per_class: int = 1, scale: float = 1.0, n_classes: int = 2) -> None:
+        self.n_features: int = check_int("n_features", n_features, minimum=1)
+        self.n_per_class = check_int("n_per_class", n_per_class, minimum=1)
+        self.scale = check_float("scale", scale, above=0)
+        self.n_classes: int = check_int("n_classes", n_classes, minimum=2)
+
+    def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        w = normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)
+        return {"weights": w / torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)}
+
+    def sample_points(
+        self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        direction = parameters["weights"].sum(2)  # (B, C, d): the rule is linear in the sum over a class's points
+        x = self.scale * normal((len(direction), n_points, self.n_features), generator)
+        # dividing x by its norm changes no argmax, so it is left out
+        return x, (x @ direction.mT).argmax(-1)
+
+
+class ClassPrototype(TaskFamily):
+    """Labels by the nearest hidden prototype: the rule of a class-prototype learner.
+
+    w_c ~ N(0, I_d); each point's generating class is drawn independently, x ~ N(w_class, s^2 I); y = the nearest
+    prototype, which differs from the generating class 21 % of the time at s = 1, d = 2, C = 2.
+
+    Args:
+        n_features: d >= 1.
+        n_classes: C >= 2.
+        scale: s > 0.
+    """
+
+    def __init__(self, n_features: int = 2, n_classes: int = 2, scale: float = 1.0) -> None:
+        self.n_features: int = check_int("n_features", n_features, minimum=1)
+        self.n_classes: int = check_int("n_classes", n_classes, minimum=2)
+        self.scale = check_float("scale", scale, above=0)
+
+    def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"prototypes": normal((n_tasks, self.n_classes, self.n_features), generator)}
+
+    def sample_points(
+        self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        prototypes = parameters["prototypes"]
+        size = (len(prototypes), n_points)
+        source = torch.randint(self.n_classes, size, generator=generator, device=generator.device)
+        centre = prototypes.gather(1, source[..., None].expand(*size, self.n_features))
+        x = centre + self.scale * normal((*size, self.n_features), generator)
+        # |x - w|^2 up to the term in x alone, which no comparison sees
+        distance = prototypes.square().sum(-1)[:, None, :] - 2 * x @ prototypes.mT
+        return x, distance.argmin(-1)
+
+
+class Amortization(TaskFamily):
+    """Labels by a threshold at the task's mean: a rule that averaging the context finds.
+
+    w ~ N(0, I_d); x ~ N(w, s^2 I); y = 0 if sum(x) > sum(w), else 1. Without any context the sign of the query's own
+    sum is right 75 % of the time at s = 1, whatever d.
+
+    Args:
+        n_features: d >= 1.
+        scale: s > 0.
+    """
+
+    n_classes: int = 2
+
+    def __init__(self, n_features: int = 2, scale: float = 1.0) -> None:
+        self.n_features: int = check_int("n_features", n_features, minimum=1)
+        self.scale = check_float("scale", scale, above=0)
+
+    def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"mean": normal((n_tasks, self.n_features), generator)}
+
+    def sample_points(
+        self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        mean = parameters["mean"]
+        x = mean[:, None, :] + self.scale * normal((len(mean), n_points, self.n_features), generator)
+        return x, (x.sum(-1) <= mean.sum(-1, keepdim=True)).long()
+
+
+class Radial(TaskFamily):
+    """Inside or outside a circle of hidden radius: a rule none of the classical learners runs. Never trained on.
+
+    r ~ U(2, 4); x ~ N(0, (c r s)^2 I), c = 1 / median of |N(0, I_d)|, so that the classes balance at s = 1 (0.849 in
+    d = 2, the paper's constant); y = 0 if |x| > r, else 1.
+
+    Args:
+        n_features: d >= 1.
+        scale: s > 0.
+    """
+
+    n_classes: int = 2
+    low, high = 2.0, 4.0
+
+    def __init__(self, n_features: int = 2, scale: float = 1.0) -> None:
+        self.n_features: int = check_int("n_features", n_features, minimum=1)
+        self.scale = check_float("scale", scale, above=0)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the inputs in units of the task's radius: c s."""
+        return self.scale / float(chi2.ppf(0.5, self.n_features)) ** 0.5
+
+    def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        uniform = torch.rand(n_tasks, generator=generator, device=generator.device)
+        return {"radius": self.low + (self.high - self.low) * uniform}
+
+    def sample_points(
+        self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        radius = parameters["radius"]
+        x = self.spread * radius[:, None, None] * normal((len(radius), n_points, self.n_features), generator)
+        return x, (torch.linalg.vector_norm(x, dim=-1) <= radius[:, None]).long()

@@ -1,0 +1,168 @@
+"""The folder of a run: config.yaml, metrics.csv, checkpoints/, model.safetensors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import Tensor
+
+from ctxlearn.recorded import digest
+from ctxlearn.storage import (
+    CorruptFileError,
+    StorageError,
+    load_tensors,
+    save_tensors,
+    write_atomically,
+    write_text,
+)
+
+KEPT_CHECKPOINTS = 2
+
+
+class RunFolderError(ValueError):
+    """A folder that holds another run, or none."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a run needs to go on: named tensors, and JSON-able facts."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class RunFolder:
+    """Reads and writes the files of one run."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.csv"
+        self.model = self.path / "model.safetensors"
+        self.checkpoints = self.path / "checkpoints"
+
+    def claim(self, settings: dict[str, Any]) -> None:
+        """Make this the folder of the run with these settings, or see that it already is.
+
+        Raises:
+            RunFolderError: the folder holds a run with other settings; the first difference is named.
+            StorageError: the folder cannot be written.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise StorageError(f"out: expected a folder, got the file {self.path}")
+        name = run_hash(settings)
+        if self.config.exists():
+            held = self.read_config()
+            if held.get("hash") != name:
+                raise RunFolderError(
+                    f"{self.path} holds another run ({_first_difference(held, settings)});"
+                    " choose another folder, or the settings of that run"
+                )
+        else:
+            strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
+            strangers = [s for s in strangers if not s.endswith(".tmp")]
+            if strangers:
+                raise RunFolderError(
+                    f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
+                )
+            write_text(self.config, yaml.safe_dump({"hash": name, **settings}, sort_keys=False))
+        for leftover in [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]:
+            leftover.unlink(missing_ok=True)  # of a process killed while it wrote
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings that `claim` wrote.
+
+        Raises:
+            RunFolderError: there are none, or they cannot be read.
+        """
+        if not self.config.is_file():
+            raise RunFolderError(f"{self.path} holds no run: there is no config.yaml in it")
+        try:
+            held = yaml.safe_load(self.config.read_text())
+        except yaml.YAMLError as error:
+            raise RunFolderError(f"{self.config} cannot be read: {error}") from error
+        if not isinstance(held, dict) or "hash" not in held:
+            raise RunFolderError(f"{self.config} is not the configuration of a run")
+        return held
+
+    def save_checkpoint(self, step: int, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint after `step` steps and drop all but the newest ones."""
+        size = sum(t.numel() * t.element_size() for t in checkpoint.tensors.values())
+        free = shutil.disk_usage(self.path).free
+        if free < 2 * size:
+            raise StorageError(f"cannot write a checkpoint of {size:,} bytes to {self.path}: {free:,} bytes are free")
+        save_tensors(self.checkpoints / f"step-{step:08d}.safetensors", checkpoint.tensors, checkpoint.facts)
+        for old in self.checkpoint_files()[:-KEPT_CHECKPOINTS]:
+            old.unlink(missing_ok=True)
+
+    def checkpoint_files(self) -> list[Path]:
+        """Checkpoints, oldest first."""
+        return sorted(self.checkpoints.glob("step-*.safetensors"))
+
+    def newest_checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; damaged ones are named in a warning and set aside."""
+        for path in reversed(self.checkpoint_files()):
+            try:
+                return Checkpoint(*load_tensors(path))
+            except CorruptFileError as error:
+                warnings.warn(f"{error}; going on from the checkpoint before it", stacklevel=3)
+                path.rename(path.with_suffix(".damaged"))
+        return None
+
+    def append_metrics(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+        """Add rows to metrics.csv and flush them; the length of the file, for `truncate_metrics`.
+
+        Appended and not rewritten, since it grows with the run; a checkpoint records its length, and what a killed
+        process wrote after its last checkpoint is cut off when the run goes on.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self.metrics.open("a", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if file.tell() == 0:
+                    writer.writerow(columns)
+                writer.writerows(rows)
+                file.flush()
+                os.fsync(file.fileno())
+                return file.tell()
+        except OSError as error:
+            raise StorageError(error.errno, f"cannot write {self.metrics}: {error.strerror or error}") from error
+
+    def truncate_metrics(self, length: int, columns: Sequence[str]) -> None:
+        """Cut metrics.csv back to `length` bytes; a shorter or absent file becomes a header and is warned of."""
+        have = self.metrics.stat().st_size if self.metrics.exists() else 0
+        if have >= length > 0:
+            with self.metrics.open("r+b") as file:
+                file.truncate(length)
+            return
+        if length > 0:
+            warnings.warn(f"{self.metrics} is shorter than its checkpoint says; earlier rows are lost", stacklevel=3)
+        header = io.StringIO()
+        csv.writer(header, lineterminator="\n").writerow(columns)
+        write_atomically(self.metrics, header.getvalue().encode())
+
+    def save_model(self, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
+        """Write the final weights."""
+        save_tensors(self.model, tensors, facts)
+
+
+def run_hash(settings: dict[str, Any]) -> str:
+    """The name of a run: equal settings, equal name."""
+    return digest(settings)
+
+
+def _first_difference(held: Any, wanted: Any, path: str = "") -> str:
+    if isinstance(held, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(k for k in held if k not in wanted and not (path == "" and k == "hash"))]:
+            if held.get(key) != wanted.get(key):
+                return _first_difference(held.get(key), wanted.get(key), f"{path}.{key}" if path else str(key))
+    return f"{path}: it has {held!r}, this run {wanted!r}"

@@ -1,0 +1,388 @@
+"""The one training loop: shards of a step side by side, checkpoints, resumption."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ctxlearn.checks import describe, trusted_values
+from ctxlearn.learners.base import Learner
+from ctxlearn.recorded import configuration
+from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.storage import StorageError, digest_tensors
+from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
+from ctxlearn.training.config import TrainingConfig
+from ctxlearn.training.folder import Checkpoint, RunFolder, run_hash
+from ctxlearn.training.objective import Objective, RandomSplit
+from ctxlearn.training.optimizers import Average, Optimizer
+from ctxlearn.training.run import Run, read_run
+from ctxlearn.training.sources import FamilySource, Source
+
+COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
+
+
+class TrainingDiverged(RuntimeError):  # noqa: N818 (reads as what happened)
+    """A loss or gradient that is not finite; the last good checkpoint stands."""
+
+
+def train(
+    learner: Learner,
+    source: Source | TaskFamily,
+    config: TrainingConfig,
+    *,
+    out: Path | str,
+    objective: Objective | None = None,
+) -> Run:
+    """Train a learner on tasks of a family or source, in the folder `out`.
+
+    A folder that holds this very run is gone on with: from its last good checkpoint, or, if it is finished, its
+    learner is loaded. The result is the same, bit for bit, as without the interruption.
+
+    Args:
+        learner: what to train, in place; its weights must be those it had when the run began (give it a `seed`).
+        source: a family, from which every step draws fresh tasks, or a `Source`.
+        config: how long and how.
+        out: the run's folder.
+        objective: from tasks to a loss; `RandomSplit()` by default.
+
+    Returns:
+        The run; `run.learner` is `learner`.
+
+    Raises:
+        RunFolderError: `out` holds another run.
+        StorageError: `out` cannot be written.
+        TrainingDiverged: a loss that is not finite.
+        ValueError: arguments that do not fit together.
+    """
+    objective = RandomSplit() if objective is None else objective
+    _check_arguments(learner, source, config, objective)
+    if isinstance(source, TaskFamily):
+        source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    settings = run_settings(learner, source, config, objective)
+    fabric = _fabric(config)
+    if config.processes > 1 and "WORLD_SIZE" not in os.environ:
+        fabric.launch(_train_in_process, learner, source, config, objective, settings, Path(out))
+        finished = read_run(out)  # the weights come back by way of the folder
+        learner.load_state_dict(finished.learner.state_dict())
+        return Run(learner.eval(), finished.folder, finished.facts)
+    fabric.launch()
+    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out))
+
+
+def run_settings(
+    learner: Learner, source: Source | TaskFamily, config: TrainingConfig, objective: Objective | None = None
+) -> dict[str, Any]:
+    """Everything a run's result depends on, as JSON-able data; its digest is the run's hash."""
+    if isinstance(source, TaskFamily):
+        source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    return {
+        "learner": configuration(learner),
+        "source": configuration(source),
+        "objective": configuration(RandomSplit() if objective is None else objective),
+        "training": config.result_settings(),
+        "initial_weights": digest_tensors(learner.state_dict()),
+    }
+
+
+def _check_arguments(learner: object, source: object, config: object, objective: object) -> None:
+    for name, value, kind in (
+        ("learner", learner, Learner),
+        ("source", source, (Source, TaskFamily)),
+        ("config", config, TrainingConfig),
+        ("objective", objective, Objective),
+    ):
+        if not isinstance(value, kind):
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            raise ValueError(f"{name}: expected a {' or '.join(k.__name__ for k in kinds)}, got {describe(value)}")
+    assert isinstance(learner, Learner)
+    if not any(p.requires_grad for p in learner.parameters()):
+        raise ValueError(f"learner: {type(learner).__name__} has no parameters to train; it is ready as it is")
+    if isinstance(source, TaskFamily):
+        if source.n_features != learner.n_features:
+            raise ValueError(
+                f"learner: expected n_features = {source.n_features}, as {source.name} has, got {learner.n_features}"
+            )
+        if (source.n_classes is None) != (learner.n_classes is None) or (
+            source.n_classes is not None and learner.n_classes is not None and source.n_classes > learner.n_classes
+        ):
+            raise ValueError(
+                f"learner: expected n_classes = {source.n_classes}, as {source.name} has, got {learner.n_classes}"
+            )
+
+
+def _fabric(config: TrainingConfig) -> Fabric:
+    world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    devices, nodes, strategy = config.processes, 1, "auto"
+    if world > 1:  # under torchrun its numbers hold
+        devices, nodes, strategy = local, world // local, "ddp"
+    elif devices > 1:
+        strategy = "ddp_spawn"
+    if max(world, devices) > config.shards:
+        raise ValueError(f"shards: expected at least one a process ({max(world, devices)}), got {config.shards}")
+    accelerator = config.accelerator
+    if accelerator == "auto" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        accelerator = "cpu"
+    return Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=config.precision,  # type: ignore[arg-type]
+    )
+
+
+def _train_in_process(
+    fabric: Fabric,
+    learner: Learner,
+    source: Source,
+    config: TrainingConfig,
+    objective: Objective,
+    settings: dict[str, Any],
+    out: Path,
+) -> Run:
+    """What every process does; the first one writes the files."""
+    folder = RunFolder(out)
+    if fabric.global_rank == 0:
+        folder.claim(settings)
+    fabric.barrier()
+    if folder.model.is_file():
+        finished = read_run(out)
+        learner.load_state_dict(finished.learner.state_dict())
+        return Run(learner.eval(), finished.folder, finished.facts)
+    with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
+        training = _Training(fabric, learner, source, config, objective, folder, run_hash(settings))
+        return training.run()
+
+
+class _Training:
+    """The state of a run under way."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        learner: Learner,
+        source: Source,
+        config: TrainingConfig,
+        objective: Objective,
+        folder: RunFolder,
+        name: str,
+    ) -> None:
+        self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
+        self.objective, self.folder, self.name = objective, folder, name
+        self.learner.to(fabric.device)
+        self.parameters = [p for p in learner.parameters() if p.requires_grad]
+        self.optimizer = Optimizer(learner, config)
+        self.average = Average(self.parameters, config.averaging)
+        self.shards = list(range(fabric.global_rank, config.shards, fabric.world_size))
+        n_workers = min(len(self.shards), config.threads or available_cores()) if fabric.device.type == "cpu" else 1
+        self.workers = Workers(n_workers)
+        # torch.func swaps a module's parameters in place, so each thread computes with a module of its own
+        # around the same parameters
+        self.replicas = [learner] + [_sharing_parameters(learner) for _ in self.shards[1:]]
+        self.step = 0
+        self.rows: list[tuple[Any, ...]] = []
+        self.metrics_length = 0
+        self.best: dict[str, Tensor] = {}
+        self.best_loss = math.inf
+        self.best_step = 0
+
+    @property
+    def writes(self) -> bool:
+        return self.fabric.global_rank == 0
+
+    def run(self) -> Run:
+        self._resume()
+        config = self.config
+        self.learner.train()
+        bar = tqdm(
+            total=config.steps,
+            initial=self.step,
+            desc=f"train {type(self.learner).__name__}",
+            unit="step",
+            disable=not (config.progress and self.writes),
+            dynamic_ncols=True,
+            mininterval=0.5,
+        )
+        with self.workers, bar:
+            try:
+                while self.step < config.steps:
+                    self._one_step(bar)
+            except KeyboardInterrupt:
+                self._checkpoint()
+                raise
+            return self._finish()
+
+    def _one_step(self, bar: Any) -> None:
+        config, step = self.config, self.step
+        total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum") / config.shards
+        gradient, loss = total[:-1], total[-1]
+        norm = torch.linalg.vector_norm(gradient)
+        logged = step % config.log_every == 0 or step + 1 == config.steps
+        validated = config.validate_every > 0 and (step + 1) % config.validate_every == 0
+        checkpointed = config.checkpoint_every > 0 and (step + 1) % config.checkpoint_every == 0
+        if logged or validated or checkpointed or gradient.device.type == "cpu":
+            self._refuse_divergence(step, float(loss), float(norm))  # reads back from the device: not at every step
+        gradient = gradient * (config.clip / norm.clamp(min=config.clip))
+        offset = 0
+        for p in self.parameters:
+            p.grad = gradient[offset : offset + p.numel()].view_as(p)
+            offset += p.numel()
+        rate = config.rate_factor(step)
+        self.optimizer.step(rate)
+        self.average.update(step)
+        self.step += 1
+        validation = self._validate() if validated else None
+        if logged or validated:
+            self.rows.append((step, float(loss), float(norm), rate, "" if validation is None else validation))
+            speed = (bar.format_dict["rate"] or 0.0) * config.tasks_per_step
+            bar.set_postfix(loss=f"{float(loss):.4f}", tasks_per_s=f"{speed:,.0f}", refresh=False)
+        bar.update()
+        if checkpointed and self.step < config.steps:
+            self._checkpoint()
+
+    def _gradient(self, step: int) -> Tensor:
+        """Sum over this process's shards of the gradient, flat, and of the loss in its last place."""
+        parts = self.workers.map(lambda k: self._shard_gradient(step, self.shards[k], self.replicas[k]), range(len(self.shards)))
+        total = parts[0]
+        for part in parts[1:]:  # in the order of the shards, so that threads do not change the bits
+            total = total + part
+        return total
+
+    def _shard_gradient(self, step: int, shard: int, replica: Learner) -> Tensor:
+        with nullcontext() if step == 0 else trusted_values():
+            batch = self.source.batch(step, shard, self._generator(Stream.TRAINING, step, shard))
+            with self.fabric.autocast():
+                loss = self.objective(replica, batch, self._generator(Stream.OBJECTIVE, step))
+            gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True, allow_unused=True)
+        return torch.cat([*(g.flatten() for g in gradients), loss.detach().to(gradients[0].dtype).flatten()])
+
+    def _generator(self, stream: Stream, *key: int) -> torch.Generator:
+        return generator_for(self.config.seed, stream, *key, device=self.fabric.device)
+
+    def _refuse_divergence(self, step: int, loss: float, norm: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        files = self.folder.checkpoint_files()
+        raise TrainingDiverged(
+            f"step {step}: the loss is {loss} and its gradient's norm {norm}; stopped."
+            f" The last good checkpoint is {files[-1] if files else 'none'}."
+            f" Try a smaller learning_rate (now {self.config.learning_rate}) or a longer warm-up, in a new folder."
+        )
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """Mean loss of the weights that would be kept now, over batches that no training step sees."""
+        with self._kept_weights():
+            self.learner.eval()
+            losses = []
+            for k in range(self.config.validation_batches):
+                batch = self.source.validation_batch(k, self._generator(Stream.VALIDATION, 0, k))
+                losses.append(float(self.objective(self.learner, batch, self._generator(Stream.VALIDATION, 1, k))))
+            self.learner.train()
+            loss = sum(losses) / len(losses)
+            if self.config.select == "best" and loss < self.best_loss:
+                self.best = {name: value.clone() for name, value in self.learner.state_dict().items()}
+                self.best_loss, self.best_step = loss, self.step
+        return loss
+
+    @contextmanager
+    def _kept_weights(self) -> Iterator[None]:
+        """The averaged weights in place of the current ones, where the run averages."""
+        if not self.average.values:
+            yield
+            return
+        current = [p.detach().clone() for p in self.parameters]
+        with torch.no_grad():
+            torch._foreach_copy_(self.parameters, self.average.values)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, current)
+
+    def _checkpoint(self) -> None:
+        if not self.writes:
+            return
+        tensors = {f"learner/{k}": v for k, v in self.learner.state_dict().items()}
+        tensors |= {f"optimizer/{k}": v for k, v in self.optimizer.state().items()}
+        tensors |= {f"average/{k}": v for k, v in enumerate(self.average.values)}
+        tensors |= {f"best/{k}": v for k, v in self.best.items()}
+        facts: dict[str, Any] = {
+            "hash": self.name,
+            "step": self.step,
+            "best": [self.best_loss if self.best else None, self.best_step],
+        }
+        for owner, state in (("source", self.source.state_dict()), ("objective", self.objective.state_dict())):
+            tensors |= {f"{owner}/{k}": v for k, v in state.items() if isinstance(v, Tensor)}
+            facts[owner] = {k: v for k, v in state.items() if not isinstance(v, Tensor)}
+        try:
+            self.metrics_length = self.folder.append_metrics(COLUMNS, self.rows)
+            self.rows = []
+            self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
+        except StorageError as error:
+            files = self.folder.checkpoint_files()
+            kept = f"the last good checkpoint is {files[-1].name}" if files else "there is no checkpoint yet"
+            raise StorageError(
+                error.errno, f"step {self.step}: {error.strerror or error}. Stopped; {kept}: train again to go on from it"
+            ) from error
+
+    def _resume(self) -> None:
+        """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
+        checkpoint = self.folder.newest_checkpoint()
+        self.fabric.barrier()
+        if checkpoint is None:
+            if self.writes:
+                self.folder.truncate_metrics(0, COLUMNS)
+            self._checkpoint()
+            return
+        facts = checkpoint.facts
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
+
+        self.learner.load_state_dict(part("learner/"))
+        self.optimizer.load(part("optimizer/"))
+        if self.average.values:
+            self.average.values = [v.to(self.fabric.device) for _, v in sorted(part("average/").items(), key=lambda i: int(i[0]))]
+        self.best = part("best/")
+        best_loss, self.best_step = facts["best"]
+        self.best_loss = math.inf if best_loss is None else best_loss
+        self.source.load_state_dict(facts["source"] | part("source/"))
+        self.objective.load_state_dict(facts["objective"] | part("objective/"))
+        self.step = facts["step"]
+        if self.writes:
+            self.folder.truncate_metrics(facts["metrics_length"], COLUMNS)
+
+    def _finish(self) -> Run:
+        validation = self._validate()
+        if self.average.values:
+            with torch.no_grad():
+                torch._foreach_copy_(self.parameters, self.average.values)
+        chosen, step, loss = "last", self.step, validation
+        if self.config.select == "best":
+            self.learner.load_state_dict(self.best)
+            chosen, step, loss = "best", self.best_step, self.best_loss
+        facts = {"hash": self.name, "chosen": chosen, "step": step, "validation_loss": loss}
+        if self.writes:
+            self.folder.append_metrics(COLUMNS, self.rows)
+            self.folder.save_model(self.learner.state_dict(), facts)
+        self.fabric.barrier()
+        self.learner.eval()
+        return Run(self.learner, self.folder.path, facts)
+
+
+def _sharing_parameters(learner: Learner) -> Learner:
+    """A module like `learner` around the very same parameters and buffers."""
+    shared: list[nn.Parameter | Tensor] = [*learner.parameters(), *learner.buffers()]
+    return copy.deepcopy(learner, memo={id(t): t for t in shared})

@@ -1,0 +1,90 @@
+"""The optimiser of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ctxlearn.training.config import TrainingConfig
+
+
+class Optimizer:
+    """AdamW on every parameter, or Muon on the hidden matrices and AdamW on the rest, behind one face.
+
+    Hidden matrices are those inside a `blocks` list: maps from the stream to the stream. Embeddings, read-outs,
+    biases and norms are no such maps and stay with AdamW (Jordan et al. 2024).
+    """
+
+    def __init__(self, learner: nn.Module, config: TrainingConfig) -> None:
+        named = [(name, p) for name, p in learner.named_parameters() if p.requires_grad]
+        hidden = [p for name, p in named if config.optimizer == "muon" and p.ndim == 2 and "blocks." in name]
+        taken = {id(p) for p in hidden}
+        rest = [p for _, p in named if id(p) not in taken]
+        self._parts: list[tuple[torch.optim.Optimizer, float]] = []
+        if hidden:
+            muon = torch.optim.Muon(
+                hidden,
+                lr=config.muon_learning_rate,
+                momentum=0.95,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn=None,
+            )
+            self._parts.append((muon, config.muon_learning_rate))
+        if rest:
+            adamw = torch.optim.AdamW(
+                rest,
+                lr=config.learning_rate,
+                betas=(config.beta1, config.beta2),
+                weight_decay=config.weight_decay,
+                fused=rest[0].device.type in ("cpu", "cuda"),
+            )
+            self._parts.append((adamw, config.learning_rate))
+
+    def step(self, rate_factor: float) -> None:
+        """One step on the parameters' gradients, at this share of the peak rates."""
+        for optimizer, peak in self._parts:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate_factor
+            optimizer.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """The state as named tensors."""
+        return {
+            f"{part}/{index}/{name}": torch.as_tensor(value)
+            for part, (optimizer, _) in enumerate(self._parts)
+            for index, values in optimizer.state_dict()["state"].items()
+            for name, value in values.items()
+        }
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+        for part, (optimizer, _) in enumerate(self._parts):
+            states: dict[int, dict[str, Any]] = {}
+            for name, value in state.items():
+                where, index, key = name.split("/")
+                if int(where) == part:
+                    states.setdefault(int(index), {})[key] = value
+            optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+class Average:
+    """A running average of weights: average <- decay average + (1 - decay) weights, each step."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], decay: float) -> None:
+        self.decay = decay
+        self._parameters = list(parameters) if decay else []
+        self.values = [p.detach().clone() for p in self._parameters]
+
+    def update(self, step: int) -> None:
+        """Take in the weights after a step (0-based); early on the average is over fewer steps than decay says."""
+        if self.values:
+            decay = min(self.decay, (1 + step) / (10 + step))
+            torch._foreach_lerp_(self.values, [p.detach() for p in self._parameters], 1 - decay)
+
+    def named(self, learner: nn.Module) -> Iterator[tuple[str, Tensor]]:
+        """(name, averaged value) of every trained parameter."""
+        trained = [name for name, p in learner.named_parameters() if p.requires_grad]
+        yield from zip(trained, self.values, strict=True)
