@@ -91,7 +91,7 @@ def score_prefixes(
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
     learner.eval()
-    pieces = torch.arange(tasks.n_tasks).split(CHUNK)
+    pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
     bar = tqdm(total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True)
 
     def score(piece: Tensor) -> np.ndarray:

@@ -130,7 +130,8 @@ class ProtoNet(Learner):
         context_x, context_y = self.check_context(context_x, context_y)
         points = self.encoder(context_x)
         labels = one_hot(context_y, self.n_classes, points.dtype)
-        return (labels.mT @ points) / labels.sum(1).clamp(min=1)[..., None]
+        means: Tensor = (labels.mT @ points) / labels.sum(1).clamp(min=1)[..., None]
+        return means
 
     def predict(self, state: Tensor, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.shape[0])
