@@ -156,13 +156,25 @@ def _train_in_process(
     if fabric.global_rank == 0:
         folder.claim(settings)
     fabric.barrier()
+    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
+
+
+def _train_in_folder(
+    fabric: Fabric,
+    learner: Learner,
+    source: Source,
+    config: TrainingConfig,
+    objective: Objective,
+    folder: RunFolder,
+    name: str,
+) -> Run:
     if folder.model.is_file():
-        finished = read_run(out)
+        finished = read_run(folder.path)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
-        training = _Training(fabric, learner, source, config, objective, folder, run_hash(settings))
-        return training.run()
+        return _Training(fabric, learner, source, config, objective, folder, name).run()
 
 
 class _Training:
@@ -181,7 +193,7 @@ class _Training:
         self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
         self.objective, self.folder, self.name = objective, folder, name
         self.learner.to(fabric.device)
-        self.parameters = [p for p in learner.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = Optimizer(learner, config)
         self.average = Average(self.parameters, config.averaging)
         self.shards = list(range(fabric.global_rank, config.shards, fabric.world_size))
@@ -225,8 +237,9 @@ class _Training:
 
     def _one_step(self, bar: Any) -> None:
         config, step = self.config, self.step
-        total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum") / config.shards
-        gradient, loss = total[:-1], total[-1]
+        total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum")
+        assert isinstance(total, Tensor)
+        gradient, loss = (total / config.shards).tensor_split([-1])
         norm = torch.linalg.vector_norm(gradient)
         logged = step % config.log_every == 0 or step + 1 == config.steps
         validated = config.validate_every > 0 and (step + 1) % config.validate_every == 0
