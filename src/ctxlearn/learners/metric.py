@@ -66,7 +66,7 @@ class MatchNet(Learner):
 
     def predict(self, state: EmbeddedContext, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.points.shape[0])
-        scores = self._points(query_x) @ state.points.mT
+        scores = self._points(query_x).to(state.points.dtype) @ state.points.mT
         weights = scores if self.attention == "sum" else scores.softmax(-1)
         return self._read(weights @ state.labels)
 
