@@ -72,7 +72,8 @@ def train(
     settings = run_settings(learner, source, config, objective)
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        fabric.launch(_train_in_process, learner, source, config, objective, settings, Path(out))
+        launched = (learner, source, config, objective, settings, Path(out))
+        fabric.launch(_train_in_process, *launched)  # type: ignore[arg-type]
         finished = read_run(out)  # the weights come back by way of the folder
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
