@@ -106,7 +106,9 @@ def to_accuracy(goal: float) -> None:
             accuracy = score_prefixes(learner, test)[:, 1:].mean()
             learner.train()
             if accuracy >= goal:
-                print(f"seconds of training to {goal:.0%} mean accuracy on the mixture: {spent:.0f} ({step.step} steps)")
+                print(
+                    f"seconds of training to {goal:.0%} mean accuracy on the mixture: {spent:.0f} ({step.step} steps)"
+                )
                 return
     print(f"{goal:.0%} mean accuracy on the mixture was not reached in {step.step} steps; it has {accuracy:.1%}")
 

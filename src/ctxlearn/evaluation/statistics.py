@@ -94,7 +94,7 @@ def simultaneous_level(level: float, n_intervals: int) -> float:
 
 
 def verdict(interval: Interval, threshold: float, better: str) -> str:
-    """ "holds" when the whole interval is on the good side of the threshold, "fails" when on the bad, else "undecided".
+    """Decide: "holds" when the whole interval is on the good side of the threshold, "fails" when on the bad, else "undecided".
 
     Args:
         interval: of the statistic.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
@@ -92,14 +91,12 @@ class Study(ABC):
         """The trainings of one seed, by name."""
 
     @abstractmethod
-    def findings(
-        self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload
-    ) -> Findings:
+    def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
         """Measure the trained learners, by seed and name, on tasks no training or validation saw; decide the claims."""
 
 
 def count(number: int, noun: str) -> str:
-    """ "1 seed", "3 seeds"."""
+    """A number and its noun: "1 seed", "3 seeds"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -109,8 +106,5 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def rounded(frame: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
-    """Floating columns rounded, so that a CSV does not pretend to more than was measured."""
-    return frame.round(dict.fromkeys(frame.select_dtypes("floating").columns, digits))
-
-
-Json = dict[str, Any]
+    """Numbers rounded, so that a CSV does not pretend to more than was measured."""
+    return frame.round(digits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -31,7 +32,7 @@ LABELS = {
     "Chance": "chance",
 }
 STYLES = {"NearestNeighbor": ":", "LogisticRegression": "--", "Chance": (0, (1, 3)), "NearestClassMean": "-."}
-RC = {
+RC: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

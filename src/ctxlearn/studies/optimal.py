@@ -6,7 +6,7 @@ falls behind it when trained on the mixture; or classical learners that lose not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,8 @@ def classical_learner(name: str, seed: int) -> Learner:
     """A fresh classical learner by its name in this study."""
     if name == PAPER:
         return MatchNet(2, 2, attention="sum", seed=seed)
-    return {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP}[name](2, 2, seed=seed)
+    makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP}
+    return makers[name](2, 2, seed=seed)
 
 
 class Optimal(Study):
@@ -156,16 +157,17 @@ class Scores:
     n_seeds: int
 
     @classmethod
-    def measure(
-        cls, settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload
-    ) -> Scores:
+    def measure(cls, settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Scores:
         """Score each learner where a claim or the figure needs it, on the same tasks for all, other tasks each seed."""
         parts: dict[tuple[str, str, str], list[np.ndarray]] = {}
         for seed, named in learners.items():
             for place, family in FAMILIES.items():
                 generator = generator_for(seed, Stream.TEST)
                 tasks = family.sample(settings.n_tasks, settings.n_points, generator=generator)
-                wanted = {("NearestNeighbor", ""): NearestNeighbor(2, 2), ("LogisticRegression", ""): LogisticRegression(2, 2)}
+                wanted = {
+                    ("NearestNeighbor", ""): NearestNeighbor(2, 2),
+                    ("LogisticRegression", ""): LogisticRegression(2, 2),
+                }
                 for key, learner in named.items():
                     name, trained_on = key.split(" on ")
                     if name != ICL or trained_on in (place, MIXTURE):
@@ -180,7 +182,7 @@ class Scores:
 
     def per_task(self, learner: str, trained_on: str, family: str) -> np.ndarray:
         """(S, T) accuracy in % of each task, averaged over the context lengths 1..N-1."""
-        return 100 * self.values[learner, trained_on, family][..., 1:].mean(-1)
+        return np.asarray(100 * self.values[learner, trained_on, family][..., 1:].mean(-1))
 
     def curve(self, learner: str, trained_on: str, family: str) -> Curve:
         """Accuracy at each length: over tasks for one seed, over the seeds' means for several."""
@@ -264,9 +266,7 @@ def decide_claims(scores: Scores) -> list[Claim]:
         )
     for rival, home in HOME.items():
         away = [family for family in FAMILIES if family != home]
-        lost = np.stack(
-            [scores.per_task(MADE_FOR[f], f, f) - scores.per_task(rival, home, f) for f in away]
-        ).mean(0)
+        lost = np.stack([scores.per_task(MADE_FOR[f], f, f) - scores.per_task(rival, home, f) for f in away]).mean(0)
         claims.append(
             decide(
                 f"{slug(rival)}-loses-off-family",
@@ -291,9 +291,7 @@ def _headline(claims: list[Claim], scores: Scores) -> str:
         held = sum(c.verdict == "holds" for c in part)
         return "all" if held == len(part) else f"{held} of {len(part)}"
 
-    mixed = ", ".join(
-        f"{scores.per_task(ICL, MIXTURE, family).mean():.1f} % on {family}" for family in FAMILIES
-    )
+    mixed = ", ".join(f"{scores.per_task(ICL, MIXTURE, family).mean():.1f} % on {family}" for family in FAMILIES)
     return (
         f"Trained on one family, it is at least as good as the learner made for it in {tally('single-family')} comparisons;"
         f" trained on the mixture, in {tally('mixture')} ({mixed}, averaged over context lengths)."
@@ -307,9 +305,7 @@ def _figure_section(scores: Scores) -> Section:
     for family in FAMILIES:
         figure, axes = new_figure(2, 1, width=4.6, height=7.4)
         matched = [name for name, home in HOME.items() if home == family]
-        references = {
-            name: scores.curve(name, "", family) for name in ("LogisticRegression", "NearestNeighbor")
-        }
+        references = {name: scores.curve(name, "", family) for name in ("LogisticRegression", "NearestNeighbor")}
         above = {name: scores.curve(name, family, family) for name in (*matched, ICL)}
         below = {name: scores.curve(name, MIXTURE, family) for name in (*HOME, ICL)}
         for axis, curves, title in (

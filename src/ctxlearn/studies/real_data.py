@@ -97,8 +97,7 @@ def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> Rea
                     tasks = draw_tasks(table, draws, seed)
                     for name, candidate in {ICL: learner, **rivals}.items():
                         parts.setdefault(name, []).append(_accuracy(candidate, tasks, n))
-                for name, part in parts.items():
-                    values[name, table, n] = np.stack(part)
+                values |= {(name, table, n): np.stack(part) for name, part in parts.items()}
         picture = _regions({ICL: learners[min(learners)], **rivals})
     rows = []
     for (name, table, n), part in values.items():
@@ -122,10 +121,7 @@ def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> Rea
     frame = pd.DataFrame(rows)
     names = [ICL, *rivals]
     cells = [
-        [f"{table}, {n} labelled"]
-        + [_cell(frame, name, table, n) for name in names]
-        for table in TABLES
-        for n in sizes
+        [f"{table}, {n} labelled"] + [_cell(frame, name, table, n) for name in names] for table in TABLES for n in sizes
     ]
     against = frame[frame["learner"] != ICL]
     ahead = int((against["icl_minus_this_low"] > 0).sum())
@@ -216,7 +212,14 @@ def _regions(learners: Mapping[str, Learner]) -> Figure:
         with mpl.rc_context(RC):
             axis.grid(False)
             axis.pcolormesh(
-                sides[0], sides[1], answer.view(120, 120).T, cmap=shades, vmin=0, vmax=1, shading="nearest", rasterized=True
+                sides[0],
+                sides[1],
+                answer.view(120, 120).T,
+                cmap=shades,
+                vmin=0,
+                vmax=1,
+                shading="nearest",
+                rasterized=True,
             )
             for c, colour in enumerate(("#0072B2", "#D55E00")):
                 others, own = tasks.x[0, 10:][tasks.y[0, 10:] == c], context[0][labels[0] == c]

@@ -105,7 +105,11 @@ def _claim_folder(folder: Path, study: str, profile: str) -> None:
                 f" profile {profile}; choose another folder"
             )
         return
-    strangers = [p.name for p in folder.iterdir() if p.name != "runs" and not p.name.endswith(".tmp")] if folder.exists() else []
+    strangers = (
+        [p.name for p in folder.iterdir() if p.name != "runs" and not p.name.endswith(".tmp")]
+        if folder.exists()
+        else []
+    )
     if strangers:
         raise ValueError(
             f"out: {folder} is not empty and holds no study (found {', '.join(sorted(strangers)[:3])}); choose another folder"
