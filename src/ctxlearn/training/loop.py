@@ -217,7 +217,8 @@ class _Training:
     def run(self) -> Run:
         self._resume()
         config = self.config
-        self.learner.train()
+        for replica in self.replicas:
+            replica.train()
         bar = tqdm(
             total=config.steps,
             initial=self.step,
