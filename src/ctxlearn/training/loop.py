@@ -229,12 +229,8 @@ class _Training:
             mininterval=0.5,
         )
         with self.workers, bar:
-            try:
-                while self.step < config.steps:
-                    self._one_step(bar)
-            except KeyboardInterrupt:
-                self._checkpoint()
-                raise
+            while self.step < config.steps:
+                self._one_step(bar)
             return self._finish()
 
     def _one_step(self, bar: Any) -> None:
