@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import shutil
@@ -119,7 +120,8 @@ class RunFolder:
         size = sum(t.numel() * t.element_size() for t in checkpoint.tensors.values())
         free = shutil.disk_usage(self.path).free
         if free < 2 * size:
-            raise StorageError(f"cannot write a checkpoint of {size:,} bytes to {self.path}: {free:,} bytes are free")
+            reason = f"cannot write a checkpoint of {size:,} bytes to {self.path}: {free:,} bytes are free"
+            raise StorageError(errno.ENOSPC, reason)
         save_tensors(self.checkpoints / f"step-{step:08d}.safetensors", checkpoint.tensors, checkpoint.facts)
         for old in self.checkpoint_files()[:-KEPT_CHECKPOINTS]:
             old.unlink(missing_ok=True)
