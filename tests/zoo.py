@@ -7,6 +7,7 @@ from torch import nn
 from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import Recorded
 from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
+from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import Amortization, ClassPrototype, Labelled, Mixture, PairwiseMetric, Radial, TaskFamily
 
 
@@ -30,9 +31,8 @@ class Scaled(Recorded, nn.Module):
 
     def __init__(self, n_inputs=2):
         super().__init__()
-        self.layer = nn.Linear(n_inputs, 3)
-        with torch.no_grad():
-            self.layer.weight.copy_(torch.linspace(-1, 1, 3 * n_inputs).view(3, n_inputs))
+        with initial_weights(0):
+            self.layer = nn.Linear(n_inputs, 3)
 
     def forward(self, x):
         return self.layer(x.flatten(1)).tanh()
