@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def train(
     settings = run_settings(learner, source, config, objective)
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        launched = (learner, source, config, objective, settings, Path(out))
-        fabric.launch(_train_in_process, *launched)  # type: ignore[arg-type]
+        job = (learner, source, config, objective, settings, Path(out))
+        fabric.launch(partial(_train_in_spawned_process, job=job))
         finished = read_run(out)  # the weights come back by way of the folder
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
@@ -141,6 +142,11 @@ def _fabric(config: TrainingConfig) -> Fabric:
         strategy=strategy,
         precision=config.precision,  # type: ignore[arg-type]
     )
+
+
+def _train_in_spawned_process(fabric: Fabric, job: tuple[Any, ...]) -> Run:
+    """`_train_in_process` with arguments of its own: torch gives spawned processes one shared memory of tensors."""
+    return _train_in_process(fabric, *copy.deepcopy(job))
 
 
 def _train_in_process(
