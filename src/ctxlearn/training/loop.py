@@ -243,7 +243,7 @@ class _Training:
         config, step = self.config, self.step
         total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum")
         assert isinstance(total, Tensor)
-        gradient, loss = (total / config.shards).tensor_split([-1])
+        gradient, loss = (total / config.shards).to(self.parameters[0].dtype).tensor_split([-1])
         norm = torch.linalg.vector_norm(gradient)
         logged = step % config.log_every == 0 or step + 1 == config.steps
         validated = config.validate_every > 0 and (step + 1) % config.validate_every == 0
@@ -269,9 +269,13 @@ class _Training:
             self._checkpoint()
 
     def _gradient(self, step: int) -> Tensor:
-        """Sum over this process's shards of the gradient, flat, and of the loss in its last place."""
+        """Sum over this process's shards of the gradient, flat, and of the loss in its last place, in float64.
+
+        In float64 the sum hardly depends on its order, which differs with the number of processes. Where a gradient is
+        zero but for rounding (a key's bias, say), Adam would make a whole step of the difference.
+        """
         parts = self.workers.map(lambda k: self._shard_gradient(step, self.shards[k], self.replicas[k]), range(len(self.shards)))
-        total = parts[0]
+        total = parts[0] if parts[0].device.type == "mps" else parts[0].double()  # Apple's has no float64
         for part in parts[1:]:  # in the order of the shards, so that threads do not change the bits
             total = total + part
         return total
