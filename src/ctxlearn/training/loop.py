@@ -162,8 +162,8 @@ def _train_in_process(
     folder = RunFolder(out)
     if fabric.global_rank == 0:
         folder.claim(settings)
-    fabric.barrier()
     with folder.lock() if fabric.global_rank == 0 else nullcontext():
+        fabric.barrier()
         return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
 
 
@@ -360,7 +360,10 @@ class _Training:
 
     def _resume(self) -> None:
         """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
-        checkpoint = self.folder.newest_checkpoint()
+        checkpoint = self.folder.newest_checkpoint() if self.writes else None  # it sets damaged ones aside
+        self.fabric.barrier()
+        if not self.writes:
+            checkpoint = self.folder.newest_checkpoint()
         self.fabric.barrier()
         if checkpoint is None:
             if self.writes:
