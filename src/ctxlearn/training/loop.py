@@ -75,7 +75,7 @@ def train(
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
         job = (learner, source, config, objective, settings, Path(out))
         fabric.launch(partial(_train_in_spawned_process, job=job))
-        finished = read_run(out)  # the weights come back by way of the folder
+        finished = read_run(out)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     fabric.launch()
@@ -144,9 +144,12 @@ def _fabric(config: TrainingConfig) -> Fabric:
     )
 
 
-def _train_in_spawned_process(fabric: Fabric, job: tuple[Any, ...]) -> Run:
-    """`_train_in_process` with arguments of its own: torch gives spawned processes one shared memory of tensors."""
-    return _train_in_process(fabric, *copy.deepcopy(job))
+def _train_in_spawned_process(fabric: Fabric, job: tuple[Any, ...]) -> None:
+    """`_train_in_process` with arguments of its own: torch gives spawned processes one shared memory of tensors.
+
+    The result comes back by way of the folder; Fabric could not hand on a frozen dataclass.
+    """
+    _train_in_process(fabric, *copy.deepcopy(job))
 
 
 def _train_in_process(
