@@ -97,7 +97,9 @@ def score_prefixes(
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
     learner.eval()
     pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
-    bar = tqdm(total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True)
+    bar = tqdm(
+        total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True, leave=False
+    )
 
     def score(piece: Tensor) -> np.ndarray:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked

@@ -16,7 +16,6 @@ from ctxlearn.checks import check_choice, check_float, check_int
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
-RESAMPLES = 4999
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,9 @@ class Interval:
     level: float
 
 
-def mean_interval(values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: int = 0) -> Interval:
+def mean_interval(
+    values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: int = 0, resamples: int = 4999
+) -> Interval:
     """Interval of a mean over tasks, or over training seeds and tasks.
 
     With one seed it speaks of this trained model on new tasks: a bias-corrected accelerated bootstrap over tasks. With
@@ -52,6 +53,7 @@ def mean_interval(values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: in
         values: (T,) or (S, T): a score, or a difference of two learners' scores on the same task, per seed and task.
         level: coverage, in (0, 1).
         seed: of the bootstrap.
+        resamples: of the bootstrap.
 
     Raises:
         ValueError: fewer than 2 tasks, or values that are not finite.
@@ -75,7 +77,7 @@ def mean_interval(values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: in
         result = stats.bootstrap(
             (values[0],),
             np.mean,
-            n_resamples=RESAMPLES,
+            n_resamples=resamples,
             batch=max(1, 4_000_000 // n_tasks),
             confidence_level=level,
             method="BCa",

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ctxlearn.studies.base import Findings, Study
     from ctxlearn.studies.claims import Claim
-    from ctxlearn.studies.reproduce import StudyResult, reproduce
+    from ctxlearn.studies.reproduction import StudyResult, reproduce
 
-_HOMES = {"Claim": "claims", "Findings": "base", "Study": "base", "StudyResult": "reproduce", "reproduce": "reproduce"}
+_HOMES = {
+    "Claim": "claims",
+    "Findings": "base",
+    "Study": "base",
+    "StudyResult": "reproduction",
+    "reproduce": "reproduction",
+}
 
 __all__ = ["Claim", "Findings", "Study", "StudyResult", "reproduce"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        # by import_module and not by attribute: the function `reproduce` and its module share a name
         return getattr(importlib.import_module(f"ctxlearn.studies.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'ctxlearn.studies' has no attribute {name!r}")

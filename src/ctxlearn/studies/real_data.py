@@ -208,13 +208,13 @@ def _regions(learners: Mapping[str, Learner]) -> Figure:
     figure, axes = new_figure(2, 2, width=7.2, height=6.4)
     shades = ListedColormap(["#cfe3f3", "#fbdcc4"])
     for axis, (name, learner) in zip((a for row in axes for a in row), learners.items(), strict=True):
-        answer = learner(standardise(context, context), labels, standardise(context, grid)).argmax(-1)[0]
+        answer = learner(standardise(context, context), labels, standardise(context, grid)).argmax(-1)[0].numpy()
         with mpl.rc_context(RC):
             axis.grid(False)
             axis.pcolormesh(
-                sides[0],
-                sides[1],
-                answer.view(120, 120).T,
+                sides[0].numpy(),
+                sides[1].numpy(),
+                answer.reshape(120, 120).T,
                 cmap=shades,
                 vmin=0,
                 vmax=1,
@@ -222,7 +222,7 @@ def _regions(learners: Mapping[str, Learner]) -> Figure:
                 rasterized=True,
             )
             for c, colour in enumerate(("#0072B2", "#D55E00")):
-                others, own = tasks.x[0, 10:][tasks.y[0, 10:] == c], context[0][labels[0] == c]
+                others, own = tasks.x[0, 10:][tasks.y[0, 10:] == c].numpy(), context[0][labels[0] == c].numpy()
                 axis.scatter(others[:, 0], others[:, 1], s=8, color=colour, alpha=0.45, linewidth=0)
                 axis.scatter(own[:, 0], own[:, 1], s=70, color=colour, edgecolor="black", zorder=3)
         axis.set_title(label(name), loc="left")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import configuration
 from ctxlearn.storage import write_json
+from ctxlearn.studies.worker import Worker
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, RandomSplit, TrainingConfig, load, run_settings
 from ctxlearn.training.folder import RunFolder, run_hash
@@ -73,9 +70,9 @@ class RunStore:
         return load(self.path(training))
 
     def train(self, trainings: Sequence[Training], *, jobs: int, progress: bool) -> None:
-        """Train those that are missing, `jobs` threads in all, the longest first, each in a process of its own.
+        """Train those that are missing, `jobs` threads in all, the longest first, in processes of their own.
 
-        A process of its own keeps a failure, and memory, apart; the numbers do not depend on `jobs`.
+        The numbers do not depend on `jobs`.
 
         Raises:
             TrainingFailed: a training ended with an error; the others are stopped and keep their checkpoints.
@@ -84,43 +81,48 @@ class RunStore:
         waiting = sorted(missing.values(), key=lambda t: (-t.threads, -t.cost * t.config.steps))
         if not waiting:
             return
-        total = sum(t.cost * t.config.steps for t in waiting)
-        bar = tqdm(total=100.0, desc=f"{len(waiting)} trainings", disable=not progress, dynamic_ncols=True,
-                   bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}")  # fmt: skip
-        running: dict[str, tuple[Training, subprocess.Popen[str]]] = {}
+        begun = {t.hash: self._steps_done(t) for t in waiting}
+        total = sum(t.cost * (t.config.steps - begun[t.hash]) for t in waiting)
+        bar = tqdm(
+            total=100.0,
+            desc=f"{len(waiting)} trainings",
+            disable=not progress,
+            dynamic_ncols=True,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}",
+        )
+        idle = [Worker() for _ in range(min(jobs, len(waiting)))]
+        running: dict[Future[None], tuple[Training, Worker]] = {}
         finished: list[Training] = []
-        begun = {t.hash: _steps_done(self.path(t)) for t in waiting}
-        already = sum(t.cost * begun[t.hash] for t in waiting)
-        bar.total = 100.0 * (total - already) / total
-        try:
+        with bar, ThreadPoolExecutor(len(idle)) as pool, ExitStack() as stack:
+            for worker in idle:
+                stack.callback(worker.close)
             while waiting or running:
                 free = jobs - sum(min(t.threads, jobs) for t, _ in running.values())
                 for training in list(waiting):
-                    if min(training.threads, jobs) <= free:
+                    if min(training.threads, jobs) <= free and idle:
                         waiting.remove(training)
-                        running[training.hash] = (training, self._start(training, jobs))
+                        worker = idle.pop()
+                        job = self._write_job(training, min(training.threads, jobs))
+                        running[pool.submit(worker.do, job)] = (training, worker)
                         free -= min(training.threads, jobs)
-                time.sleep(0.2)
-                for key, (training, process) in list(running.items()):
-                    if process.poll() is not None:
-                        del running[key]
-                        _, errors = process.communicate()
-                        if process.returncode:
-                            raise TrainingFailed(f"training {training.name} failed: {_last_line(errors)}")
-                        finished.append(training)
-                steps = [(t, t.config.steps) for t in finished]
-                steps += [(t, _steps_done(self.path(t))) for t, _ in running.values()]
-                bar.n = 100.0 * sum(t.cost * max(0, done - begun[t.hash]) for t, done in steps) / total
+                for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                    training, worker = running.pop(future)
+                    error = future.exception()
+                    if error is not None:
+                        raise TrainingFailed(f"training {training.name} failed: {error}") from error
+                    finished.append(training)
+                    idle.append(worker)
+                done = [(t, t.config.steps) for t in finished]
+                done += [(t, max(begun[t.hash], self._steps_done(t))) for t, _ in running.values()]
+                bar.n = 100.0 * sum(t.cost * (steps - begun[t.hash]) for t, steps in done) / total
                 bar.set_postfix_str(", ".join(t.name for t, _ in running.values()))
-        finally:
-            bar.close()
-            for _, process in running.values():
-                process.terminate()
-            for _, process in running.values():
-                process.communicate()
 
-    def _start(self, training: Training, jobs: int) -> subprocess.Popen[str]:
-        config = replace(training.config, threads=min(training.threads, jobs), progress=False)
+    def _steps_done(self, training: Training) -> int:
+        files = RunFolder(self.path(training)).checkpoint_files()
+        return int(files[-1].stem.removeprefix("step-")) if files else 0
+
+    def _write_job(self, training: Training, threads: int) -> Path:
+        config = replace(training.config, threads=threads, progress=False)
         job = {
             "learner": configuration(training.learner),
             "source": configuration(training.source),
@@ -130,29 +132,4 @@ class RunStore:
         }
         path = self.folder / "jobs" / f"{training.hash[:20]}.json"
         write_json(path, job)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in [os.getcwd(), *sys.path] if p)
-        return subprocess.Popen(
-            [sys.executable, "-m", "ctxlearn.studies.worker", str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-
-def _steps_done(path: Path) -> int:
-    files = RunFolder(path).checkpoint_files()
-    return int(files[-1].stem.removeprefix("step-")) if files else 0
-
-
-def _last_line(errors: str) -> str:
-    lines = [line for line in errors.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a message (killed?)"
-
-
-def read_job(path: Path) -> dict[str, Any]:
-    """What `RunStore` wrote for a worker."""
-    job: dict[str, Any] = json.loads(path.read_text())
-    return job
+        return path
