@@ -21,7 +21,7 @@ class TrainingConfig:
         n_points: N points a task.
         learning_rate: of AdamW at its peak (for every parameter; see `optimizer`).
         optimizer: "adamw", or "muon": Muon (orthogonalised momentum) on the hidden matrices and AdamW on the rest.
-        muon_learning_rate: of Muon at its peak, on its own scale (an update has unit spectral norm).
+        muon_learning_rate: of Muon at its peak, on AdamW's scale (updates of root mean square 0.2 times it).
         seed: of tasks and context lengths.
         shards: logical parts of a step's tasks, each drawn from a generator of its own. Fixed by this number
             whatever the number of threads or processes, so that these change no task.
@@ -52,7 +52,7 @@ class TrainingConfig:
     n_points: int = 50
     learning_rate: float = 2e-3
     optimizer: str = "adamw"
-    muon_learning_rate: float = 0.02
+    muon_learning_rate: float = 5e-3
     seed: int = 0
     shards: int = 2
     warmup_steps: int = 100

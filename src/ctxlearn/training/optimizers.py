@@ -30,7 +30,7 @@ class Optimizer:
                 lr=config.muon_learning_rate,
                 momentum=0.95,
                 weight_decay=config.weight_decay,
-                adjust_lr_fn=None,
+                adjust_lr_fn="match_rms_adamw",
             )
             self._parts.append((muon, config.muon_learning_rate))
         if rest:
