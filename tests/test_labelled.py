@@ -127,9 +127,9 @@ def test_more_points_than_the_smallest_class_has_names_the_class(names, generato
 def test_parts_without_enough_classes_are_refused(generator):
     family = Labelled(*numbered(), n_way=2)
     for fractions in ((), (0.7, 0.7), (-0.1,), (float("nan"),), ("a",)):
-        with pytest.raises(ValueError, match="^fractions"):
+        with pytest.raises(ValueError, match=r"^fractions"):
             family.split(*fractions, generator=generator)
-    with pytest.raises(ValueError, match="^generator"):
+    with pytest.raises(ValueError, match=r"^generator"):
         family.split(0.5, generator=0)
     with pytest.raises(ValueError, match=r"^classes: expected at least n_way = 2"):
         family.split(0.8, 0.2, generator=generator)
