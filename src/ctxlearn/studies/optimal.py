@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from ctxlearn.evaluation.curves import score_prefixes, task_interval
+from ctxlearn.evaluation.curves import score_prefixes
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.references import LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Findings, Section, Study, Table, Workload, count, percent
 from ctxlearn.studies.claims import Claim, decide
-from ctxlearn.studies.drawing import Curve, draw_accuracy, new_figure
+from ctxlearn.studies.drawing import draw_accuracy, new_figure
 from ctxlearn.studies.real_data import real_data
+from ctxlearn.studies.scores import Scores
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, TaskFamily
 from ctxlearn.training import TrainingConfig
@@ -127,7 +127,7 @@ class Optimal(Study):
 
     def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
         settings = PROFILES[profile]
-        scores = Scores.measure(settings, learners, workload)
+        scores = measure(settings, learners, workload)
         claims = decide_claims(scores)
         real = real_data(
             {seed: named[f"{ICL} on {MIXTURE}"] for seed, named in learners.items()}, settings.draws, settings.n_points
@@ -150,75 +150,28 @@ class Optimal(Study):
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Accuracy per task and context length of every learner that was measured.
-
-    Attributes:
-        values: (learner, trained on, family) -> (S, T, N); references are trained on "".
-        n_seeds: S.
-    """
-
-    values: dict[tuple[str, str, str], np.ndarray]
-    n_seeds: int
-
-    @classmethod
-    def measure(cls, settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Scores:
-        """Score each learner where a claim or the figure needs it, on the same tasks for all, other tasks each seed."""
-        parts: dict[tuple[str, str, str], list[np.ndarray]] = {}
-        for seed, named in learners.items():
-            for place, family in FAMILIES.items():
-                generator = generator_for(seed, Stream.TEST)
-                tasks = family.sample(settings.n_tasks, settings.n_points, generator=generator)
-                wanted = {
-                    ("NearestNeighbor", ""): NearestNeighbor(2, 2),
-                    ("LogisticRegression", ""): LogisticRegression(2, 2),
-                }
-                for key, learner in named.items():
-                    name, trained_on = key.split(" on ")
-                    if name != ICL or trained_on in (place, MIXTURE):
-                        wanted[name, trained_on] = learner
-                for (name, trained_on), learner in wanted.items():
-                    title = f"{name} on {place}"
-                    scored = score_prefixes(
-                        learner, tasks, name=title, threads=workload.threads, progress=workload.progress
-                    )
-                    parts.setdefault((name, trained_on, place), []).append(scored)
-        return cls({key: np.stack(part) for key, part in parts.items()}, len(learners))
-
-    def per_task(self, learner: str, trained_on: str, family: str) -> np.ndarray:
-        """(S, T) accuracy in % of each task, averaged over the context lengths 1..N-1."""
-        return np.asarray(100 * self.values[learner, trained_on, family][..., 1:].mean(-1))
-
-    def curve(self, learner: str, trained_on: str, family: str) -> Curve:
-        """Accuracy at each length: over tasks for one seed, over the seeds' means for several."""
-        values = self.values[learner, trained_on, family]
-        if self.n_seeds == 1:
-            return Curve(values[0].mean(0), *task_interval(values[0], bounded=True))
-        low, high = task_interval(values.mean(1), bounded=False)
-        return Curve(values.mean((0, 1)), low, high)
-
-    def results(self) -> pd.DataFrame:
-        """The tidy table: one row a learner, family, context length and seed."""
-        rows = []
-        for (learner, trained_on, family), values in self.values.items():
-            for seed, part in enumerate(values):
-                low, high = task_interval(part, bounded=True)
-                columns = {"learner": learner, "trained_on": trained_on, "family": family}
-                rows.append(
-                    pd.DataFrame(
-                        {
-                            **columns,
-                            "n_context": np.arange(part.shape[1]),
-                            "seed": seed,
-                            "mean": part.mean(0),
-                            "low": low,
-                            "high": high,
-                            "n_tasks": len(part),
-                        }
-                    )
+def measure(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Scores:
+    """Score each learner where a claim or the figure needs it, on the same tasks for all, other tasks each seed."""
+    parts: dict[tuple[str, str, str], list[np.ndarray]] = {}
+    for seed, named in learners.items():
+        for place, family in FAMILIES.items():
+            generator = generator_for(seed, Stream.TEST)
+            tasks = family.sample(settings.n_tasks, settings.n_points, generator=generator)
+            wanted = {
+                ("NearestNeighbor", ""): NearestNeighbor(2, 2),
+                ("LogisticRegression", ""): LogisticRegression(2, 2),
+            }
+            for key, learner in named.items():
+                name, trained_on = key.split(" on ")
+                if name != ICL or trained_on in (place, MIXTURE):
+                    wanted[name, trained_on] = learner
+            for (name, trained_on), learner in wanted.items():
+                title = f"{name} on {place}"
+                scored = score_prefixes(
+                    learner, tasks, name=title, threads=workload.threads, progress=workload.progress
                 )
-        return pd.concat(rows, ignore_index=True)
+                parts.setdefault((name, trained_on, place), []).append(scored)
+    return Scores({key: np.stack(part) for key, part in parts.items()}, len(learners))
 
 
 def decide_claims(scores: Scores) -> list[Claim]:
