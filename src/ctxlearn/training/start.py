@@ -59,6 +59,8 @@ def train(
     """
     objective = RandomSplit() if objective is None else objective
     _check_arguments(learner, source, config, objective)
+    if not isinstance(out, str | os.PathLike):
+        raise ValueError(f"out: expected a path, got {describe(out)}")
     if isinstance(source, TaskFamily):
         source = FamilySource(source, config.tasks_per_shard, config.n_points)
     settings = run_settings(learner, source, config, objective)
