@@ -253,3 +253,9 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(name, 
     with pytest.raises(ValueError, match=f"^{name}: expected|^{name}: .* has no parameters"):
         train(*arguments(), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("out", [None, 3, ["run"]])
+def test_a_folder_that_is_no_path_is_refused(out):
+    with pytest.raises(ValueError, match=r"^out: expected a path, got"):
+        runs.small(out)
