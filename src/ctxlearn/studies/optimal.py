@@ -56,7 +56,7 @@ class Settings:
 
 PROFILES = {
     "smoke": Settings(icl_steps=4, classical_steps=4, n_points=12, n_tasks=40, draws=4),
-    "quick": Settings(icl_steps=700, classical_steps=700, n_points=50, n_tasks=2000, draws=250),
+    "quick": Settings(icl_steps=800, classical_steps=800, n_points=50, n_tasks=2000, draws=250),
     "paper": Settings(
         icl_steps=30_000, classical_steps=30_000, n_points=50, n_tasks=10_000, draws=1000, everywhere=True
     ),
@@ -74,10 +74,6 @@ def icl_config(settings: Settings, families: int, seed: int) -> TrainingConfig:
         steps=families * settings.icl_steps,
         tasks_per_step=128,
         n_points=settings.n_points,
-        optimizer="muon",
-        learning_rate=3e-3,
-        muon_learning_rate=5e-3,
-        schedule="linear",
         warmup_steps=min(100, settings.icl_steps),
         seed=seed,
         checkpoint_every=50,
@@ -90,7 +86,6 @@ def classical_config(settings: Settings, families: int, seed: int) -> TrainingCo
         steps=families * settings.classical_steps,
         tasks_per_step=128,
         n_points=settings.n_points,
-        learning_rate=3e-3,
         warmup_steps=min(100, settings.classical_steps),
         seed=seed,
         checkpoint_every=200,
