@@ -18,6 +18,7 @@ SMALL = {
     "steps": 12,
     "tasks_per_step": 4,
     "n_points": 5,
+    "learning_rate": 2e-3,
     "checkpoint_every": 3,
     "log_every": 2,
     "warmup_steps": 2,

@@ -294,5 +294,6 @@ def test_initial_weights_restore_the_random_state_after_an_error():
             torch.rand(3)
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert torch.equal(before, torch.random.get_rng_state())
