@@ -19,6 +19,8 @@ SMALL = {
     "tasks_per_step": 4,
     "n_points": 5,
     "learning_rate": 2e-3,
+    "optimizer": "adamw",
+    "schedule": "cosine",
     "checkpoint_every": 3,
     "log_every": 2,
     "warmup_steps": 2,
