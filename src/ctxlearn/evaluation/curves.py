@@ -97,24 +97,32 @@ def score_prefixes(
     learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
+    output = answer_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
+    return score_output(output, tasks.y, tasks.n_classes).double().numpy()
+
+
+def answer_prefixes(
+    learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
+) -> Tensor:
+    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N)."""
     pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
     bar = tqdm(
         total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True, leave=False
     )
 
-    def score(piece: Tensor) -> np.ndarray:
+    def answer(piece: Tensor) -> Tensor:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked
         with torch.inference_mode(), trusted_values():
             part = tasks.tasks(piece)
-            scores = score_output(learner.predict_prefixes(part.x, part.y), part.y, tasks.n_classes)
+            output = learner.predict_prefixes(part.x, part.y)
         bar.update(len(piece))
-        return scores.double().numpy()
+        return output
 
     mode = learner.training
     learner.eval()
     try:
         with one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
-            return np.concatenate(workers.map(score, pieces))
+            return torch.cat(workers.map(answer, pieces))
     finally:
         learner.train(mode)
 
