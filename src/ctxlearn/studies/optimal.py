@@ -74,7 +74,6 @@ def icl_config(settings: Settings, families: int, seed: int) -> TrainingConfig:
         steps=families * settings.icl_steps,
         tasks_per_step=128,
         n_points=settings.n_points,
-        warmup_steps=min(100, settings.icl_steps),
         seed=seed,
         checkpoint_every=50,
     )
@@ -86,7 +85,6 @@ def classical_config(settings: Settings, families: int, seed: int) -> TrainingCo
         steps=families * settings.classical_steps,
         tasks_per_step=128,
         n_points=settings.n_points,
-        warmup_steps=min(100, settings.classical_steps),
         seed=seed,
         checkpoint_every=200,
     )

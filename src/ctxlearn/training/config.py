@@ -26,7 +26,7 @@ class TrainingConfig:
         seed: of tasks and context lengths.
         shards: logical parts of a step's tasks, each drawn from a generator of its own. Fixed by this number
             whatever the number of threads or processes, so that these change no task.
-        warmup_steps: steps of linear rise of the learning rate; at most `steps`.
+        warmup_steps: steps of linear rise of the learning rate; a run of few steps spends at most a fifth of them so.
         schedule: after it: "linear" or "cosine" to zero, or "constant".
         weight_decay: AdamW's and Muon's.
         beta1: AdamW's first decay rate.
@@ -107,8 +107,9 @@ class TrainingConfig:
 
     def rate_factor(self, step: int) -> float:
         """The learning rate of a step (0-based) as a share of its peak."""
-        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        done = max(0, step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        rise = max(1, min(self.warmup_steps, self.steps // 5))
+        warm = min(1.0, (step + 1) / rise)
+        done = max(0, step - rise) / max(1, self.steps - rise)
         if self.schedule == "cosine":
             return warm * 0.5 * (1 + math.cos(math.pi * done))
         return warm * (1 - done if self.schedule == "linear" else 1.0)
