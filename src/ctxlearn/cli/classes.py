@@ -164,7 +164,8 @@ def find_class(path: object, base: type, place: str) -> type:
         cls = _imported(path, place)
     else:
         known = _short(base)
-        usable = sorted(name for name, c in known.items() if not inspect.isabstract(c))
+        own = {name: c for name, c in known.items() if c.__module__.startswith("ctxlearn.")}
+        usable = sorted(name for name, c in own.items() if not inspect.isabstract(c))
         if path not in known:
             raise UsageError(
                 f"{place}: no {base.__name__} is called {path}{nearest(path, usable) or ';'} known: {', '.join(usable)},"
