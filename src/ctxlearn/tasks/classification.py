@@ -7,12 +7,14 @@ Everywhere `scale` (s) spreads the inputs around parameters that it does not tou
 
 from __future__ import annotations
 
+import math
+
 import torch
 from scipy.stats import chi2
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int
-from ctxlearn.tasks.base import TaskFamily, normal
+from ctxlearn.tasks.base import VIOLATED, TaskFamily, normal
 
 
 class PairwiseMetric(TaskFamily):
@@ -35,16 +37,30 @@ class PairwiseMetric(TaskFamily):
         self.n_classes: int = check_int("n_classes", n_classes, minimum=2)
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
-        w = normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)
-        return {"weights": w / torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)}
+        """The hidden points before they are divided by their 3-norm, (B, C, n_per_class, d)."""
+        return {"weights": normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)}
 
     def sample_points(
         self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        direction = parameters["weights"].sum(2)  # (B, C, d): the rule is linear in the sum over a class's points
+        direction = self._direction(parameters)
         x = self.scale * normal((len(direction), n_points, self.n_features), generator)
         # dividing x by its norm changes no argmax, so it is left out
         return x, (x @ direction.mT).argmax(-1)
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        scores = _inner(self._direction(parameters), x)
+        label = _excluded(scores.amax(2) > _of_label(scores, y))
+        return (label + _log_normal(x.square().sum(-1), self.n_features, self.scale)[..., None]).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["weights"])
+
+    @staticmethod
+    def _direction(parameters: dict[str, Tensor]) -> Tensor:
+        """(..., C, d): the rule is linear in the sum over a class's points."""
+        w = parameters["weights"]
+        return (w / torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)).sum(-2)
 
 
 class ClassPrototype(TaskFamily):
@@ -79,6 +95,16 @@ class ClassPrototype(TaskFamily):
         distance = prototypes.square().sum(-1)[:, None, :] - 2 * x @ prototypes.mT
         return x, distance.argmin(-1)
 
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        distance = _squared_distances(x, parameters["prototypes"])
+        nearest = distance.amin(2)
+        density = ((nearest[:, :, None] - distance) / (2 * self.scale**2)).exp().sum(2).log() - math.log(self.n_classes)
+        label = _excluded(_of_label(distance, y) > nearest)
+        return (density + _log_normal(nearest, self.n_features, self.scale) + label).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["prototypes"])
+
 
 class Amortization(TaskFamily):
     """Labels by a threshold at the task's mean: a rule that averaging the context finds.
@@ -106,6 +132,15 @@ class Amortization(TaskFamily):
         mean = parameters["mean"]
         x = mean[:, None, :] + self.scale * normal((len(mean), n_points, self.n_features), generator)
         return x, (x.sum(-1) <= mean.sum(-1, keepdim=True)).long()
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        mean = parameters["mean"]
+        distance = _squared_distances(x, mean[:, :, None, :])[:, :, 0]
+        rule = (x.sum(-1)[..., None] <= mean.sum(-1)[:, None]).long()
+        return (_log_normal(distance, self.n_features, self.scale) + _excluded(rule != y[..., None])).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["mean"])
 
 
 class Radial(TaskFamily):
@@ -141,3 +176,51 @@ class Radial(TaskFamily):
         radius = parameters["radius"]
         x = self.spread * radius[:, None, None] * normal((len(radius), n_points, self.n_features), generator)
         return x, (torch.linalg.vector_norm(x, dim=-1) <= radius[:, None]).long()
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        radius = parameters["radius"][:, None]  # (B or 1, 1, P)
+        size = torch.linalg.vector_norm(x, dim=-1)[..., None]
+        rule = (size <= radius).long()
+        return (_log_normal(size.square(), self.n_features, self.spread * radius) + _excluded(rule != y[..., None])).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        radius = parameters["radius"]
+        inside = (radius >= self.low) & (radius <= self.high)
+        return torch.zeros_like(radius).masked_fill(~inside, -torch.inf)
+
+
+# Likelihoods are computed with the particles P on the last axis, (B, n, P), where memory is read in order.
+
+
+def _inner(w: Tensor, x: Tensor) -> Tensor:
+    """Inner products (B, n, C, P) of w (B or 1, P, C, d) and x (B, n, d), as one product of matrices a task."""
+    b, p, c, d = w.shape
+    flat = w.permute(0, 2, 1, 3).reshape(b, c * p, d)
+    return (x @ flat.mT).unflatten(-1, (c, p))
+
+
+def _squared_distances(x: Tensor, w: Tensor) -> Tensor:
+    """|x - w|^2, (B, n, C, P), of x (B, n, d) and w (B or 1, P, C, d)."""
+    size = w.square().sum(-1).mT[:, None]
+    return (_inner(-2 * w, x) + size + x.square().sum(-1)[..., None, None]).clamp(min=0)
+
+
+def _of_label(values: Tensor, y: Tensor) -> Tensor:
+    """The entry of class y_i: values (B, n, C, P) and y (B, n) give (B, n, P)."""
+    rows, points = torch.arange(y.shape[0], device=y.device)[:, None], torch.arange(y.shape[1], device=y.device)
+    return values[rows, points, y]
+
+
+def _excluded(wrong: Tensor) -> Tensor:
+    return torch.zeros(wrong.shape, dtype=torch.float64, device=wrong.device).masked_fill(wrong, VIOLATED)
+
+
+def _log_normal(squares: Tensor, d: int, deviation: float | Tensor) -> Tensor:
+    """log N(x; m, deviation^2 I_d) where `squares` is |x - m|^2."""
+    log_deviation = deviation.log() if isinstance(deviation, Tensor) else math.log(deviation)
+    return -squares / (2 * deviation**2) - d * (log_deviation + 0.5 * math.log(2 * math.pi))
+
+
+def _log_standard_normal(w: Tensor) -> Tensor:
+    """Up to a constant, over all axes but the two first."""
+    return -0.5 * w.square().flatten(2).sum(-1)
