@@ -14,7 +14,7 @@ from ctxlearn.tasks.base import TaskFamily
 
 IMPOSSIBLE = -1e3
 """The least log-likelihood of one point that counts: sums over points stay finite whatever a family returns."""
-BLOCK = 2**18
+BLOCK = 2**19
 """Points times particles computed at once."""
 
 
@@ -40,8 +40,11 @@ class Population:
         labels = [torch.full(shape, c, device=query_x.device) for c in range(self.family.n_classes or 0)]
         each = torch.stack([self.log_likelihood(query_x, y) for y in labels])  # (C, B, P, q)
         weighted = each + self.log_weights[None, :, :, None]
-        log_p = weighted.logsumexp(2).movedim(0, -1)
-        ess = effective_size(weighted.logsumexp(0).mT)
+        top = weighted.amax((0, 2), keepdim=True)
+        weights = (weighted - top).exp_()
+        log_p = (weights.sum(2).clamp(min=1e-300).log() + top[:, :, 0]).movedim(0, -1)
+        of_particle = weights.sum(0)
+        ess = of_particle.sum(1).square() / of_particle.square().sum(1)
         return Joint(log_p, ess), each.movedim(0, -1)
 
 
@@ -60,7 +63,7 @@ def checked_log_likelihood(family: TaskFamily, parameters: Parameters, x: Tensor
 
 def effective_size(log_weights: Tensor) -> Tensor:
     """(sum w)^2 / sum w^2 over the last axis."""
-    return (2 * log_weights.logsumexp(-1) - (2 * log_weights).logsumexp(-1)).exp()
+    return 1 / log_weights.softmax(-1).square().sum(-1)
 
 
 def as_particles(parameters: Parameters) -> Parameters:

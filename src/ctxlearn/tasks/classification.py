@@ -50,8 +50,8 @@ class PairwiseMetric(TaskFamily):
 
     def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         scores = _inner(self._direction(parameters), x)
-        label = _excluded(scores.amax(2) > _of_label(scores, y))
-        return (label + _log_normal(x.square().sum(-1), self.n_features, self.scale)[..., None]).mT
+        density = _log_normal(x.square().sum(-1), self.n_features, self.scale)[..., None]
+        return _unless(scores.amax(2) > _of_label(scores, y), density).mT
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
         return _log_standard_normal(parameters["weights"])
@@ -96,11 +96,10 @@ class ClassPrototype(TaskFamily):
         return x, distance.argmin(-1)
 
     def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        distance = _squared_distances(x, parameters["prototypes"])
+        distance, constant = _half_squares(x, parameters["prototypes"], self.scale)
         nearest = distance.amin(2)
-        density = ((nearest[:, :, None] - distance) / (2 * self.scale**2)).exp().sum(2).log() - math.log(self.n_classes)
-        label = _excluded(_of_label(distance, y) > nearest)
-        return (density + _log_normal(nearest, self.n_features, self.scale) + label).mT
+        density = (nearest[:, :, None] - distance).exp().sum(2).log() - nearest + (constant - math.log(self.n_classes))
+        return _unless(_of_label(distance, y) > nearest, density).mT
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
         return _log_standard_normal(parameters["prototypes"])
@@ -135,9 +134,9 @@ class Amortization(TaskFamily):
 
     def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         mean = parameters["mean"]
-        distance = _squared_distances(x, mean[:, :, None, :])[:, :, 0]
+        distance, constant = _half_squares(x, mean[:, :, None, :], self.scale)
         rule = (x.sum(-1)[..., None] <= mean.sum(-1)[:, None]).long()
-        return (_log_normal(distance, self.n_features, self.scale) + _excluded(rule != y[..., None])).mT
+        return _unless(rule != y[..., None], constant - distance[:, :, 0]).mT
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
         return _log_standard_normal(parameters["mean"])
@@ -181,7 +180,7 @@ class Radial(TaskFamily):
         radius = parameters["radius"][:, None]  # (B or 1, 1, P)
         size = torch.linalg.vector_norm(x, dim=-1)[..., None]
         rule = (size <= radius).long()
-        return (_log_normal(size.square(), self.n_features, self.spread * radius) + _excluded(rule != y[..., None])).mT
+        return _unless(rule != y[..., None], _log_normal(size.square(), self.n_features, self.spread * radius)).mT
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
         radius = parameters["radius"]
@@ -199,10 +198,14 @@ def _inner(w: Tensor, x: Tensor) -> Tensor:
     return (x @ flat.mT).unflatten(-1, (c, p))
 
 
-def _squared_distances(x: Tensor, w: Tensor) -> Tensor:
-    """|x - w|^2, (B, n, C, P), of x (B, n, d) and w (B or 1, P, C, d)."""
-    size = w.square().sum(-1).mT[:, None]
-    return (_inner(-2 * w, x) + size + x.square().sum(-1)[..., None, None]).clamp(min=0)
+def _half_squares(x: Tensor, w: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """(|x - w|^2 - |x|^2) / (2 s^2), (B, n, C, P), of x (B, n, d) and w (B or 1, P, C, d); and log N(x; 0, s^2 I), (B, n, 1).
+
+    The second less the first is log N(x; w, s^2 I); the first alone tells which w is nearest.
+    """
+    size = 0.5 * w.square().sum(-1, keepdim=True)
+    half = _inner(torch.cat([-w, size], dim=-1) / scale**2, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
+    return half, _log_normal(x.square().sum(-1), x.shape[-1], scale)[..., None]
 
 
 def _of_label(values: Tensor, y: Tensor) -> Tensor:
@@ -211,8 +214,9 @@ def _of_label(values: Tensor, y: Tensor) -> Tensor:
     return values[rows, points, y]
 
 
-def _excluded(wrong: Tensor) -> Tensor:
-    return torch.zeros(wrong.shape, dtype=torch.float64, device=wrong.device).masked_fill(wrong, VIOLATED)
+def _unless(wrong: Tensor, density: Tensor) -> Tensor:
+    """The log-density, and `VIOLATED` more where the label is not what the rule says."""
+    return torch.where(wrong, density + VIOLATED, density)
 
 
 def _log_normal(squares: Tensor, d: int, deviation: float | Tensor) -> Tensor:
