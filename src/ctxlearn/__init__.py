@@ -9,10 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlearn import evaluation, learners, references, tasks, training
+    from ctxlearn import evaluation, learners, references, studies, tasks, training
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.evaluation import evaluate
     from ctxlearn.recorded import Recorded
+    from ctxlearn.studies import reproduce
     from ctxlearn.training import Run, TrainingConfig, load, train
 
 __version__ = "0.1.0"
@@ -25,9 +26,10 @@ _HOMES = {
     "TrainingConfig": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
     "load": "ctxlearn.training",
+    "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("evaluation", "learners", "references", "tasks", "training")
+_ROOMS = ("evaluation", "learners", "references", "studies", "tasks", "training")
 
 __all__ = [
     "Episode",
@@ -40,6 +42,8 @@ __all__ = [
     "learners",
     "load",
     "references",
+    "reproduce",
+    "studies",
     "tasks",
     "train",
     "training",

@@ -48,7 +48,7 @@ def describe(value: object) -> str:
 
 def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
     """`value` as an int in [minimum, maximum]; booleans and floats are refused."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if not isinstance(value, bool) and isinstance(value, Integral):
         number = int(value)
         if number >= minimum and (maximum is None or number <= maximum):
             return number
@@ -60,8 +60,9 @@ def check_float(
     name: str, value: object, *, above: float | None = None, minimum: float | None = None, maximum: float | None = None
 ) -> float:
     """`value` as a finite float within the limits given."""
-    limits = [f"{sign} {limit}" for sign, limit in ((">", above), (">=", minimum), ("<=", maximum)) if limit is not None]
-    if isinstance(value, Real) and not isinstance(value, bool):
+    pairs = ((">", above), (">=", minimum), ("<=", maximum))
+    limits = [f"{sign} {limit}" for sign, limit in pairs if limit is not None]
+    if not isinstance(value, bool) and isinstance(value, Real):
         number = float(value)
         if (
             abs(number) < float("inf")

@@ -11,6 +11,8 @@ import torch
 
 from ctxlearn.checks import check_int
 
+LARGEST_SEED = 2**63 - 1
+
 
 class Stream(IntEnum):
     """What randomness is used for; streams of one seed are independent of each other."""
@@ -25,15 +27,17 @@ class Stream(IntEnum):
 
 def generator_for(seed: int, stream: Stream, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
     """The generator of (seed, stream, *key): the same arguments always give the same numbers on one device type."""
-    check_int("seed", seed, minimum=0)
-    state = np.random.SeedSequence([seed, int(stream), *key]).generate_state(1, np.uint64)[0]
+    check_int("seed", seed, minimum=0, maximum=LARGEST_SEED)
+    # a spawn key, since SeedSequence takes plain entropy that differs in trailing zeros only for the same
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), *key))
+    state = sequence.generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
 
 
 @contextmanager
 def initial_weights(seed: int) -> Iterator[None]:
     """Draw the weights of modules made inside from `seed`, and leave the global random state as it was."""
-    check_int("seed", seed, minimum=0)
+    check_int("seed", seed, minimum=0, maximum=LARGEST_SEED)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the accelerators too, for good
         yield

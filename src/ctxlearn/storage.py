@@ -19,6 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+HEADER = "ctxlearn"
+
 
 class StorageError(OSError):
     """A file could not be written; the message says which, why, and what still stands."""
@@ -86,8 +88,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         StorageError: it could not be written.
     """
     held = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    header = {"content": json.dumps(dict(metadata), sort_keys=True), "sha256": digest_tensors(held, metadata)}
-    write_atomically(path, to_bytes(held, metadata=header))
+    header = json.dumps({"content": dict(metadata), "sha256": digest_tensors(held, metadata)}, sort_keys=True)
+    write_atomically(path, to_bytes(held, metadata={HEADER: header}))  # one entry: safetensors writes several in any order
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -101,11 +103,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FileNotFoundError(f"no file {path}")
     try:
         with safe_open(str(path), framework="pt") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {})[HEADER])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        metadata = json.loads(header["content"])
-        expected = header["sha256"]
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        metadata, expected = header["content"], header["sha256"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{path} is truncated, altered or not a file of ctxlearn ({error})") from error
     if digest_tensors(tensors, metadata) != expected:
         raise CorruptFileError(f"{path} was altered: its content does not match its checksum")

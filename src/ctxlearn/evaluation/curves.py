@@ -61,7 +61,10 @@ def evaluate(
     check_int("n_tasks", n_tasks, minimum=2)
     check_int("n_points", n_points, minimum=1)
     tasks = family.sample(n_tasks, n_points, generator=generator_for(seed, Stream.TEST))
-    values = {name: score_prefixes(learner, tasks, name=name, threads=threads, progress=progress) for name, learner in learners.items()}
+    values = {
+        name: score_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
+        for name, learner in learners.items()
+    }
     lengths = np.arange(n_points)
     if per_task:
         tables = [
@@ -82,7 +85,9 @@ def evaluate(
         for name, scores in values.items():
             low, high = task_interval(scores, bounded=family.n_classes is not None)
             columns = {"learner": name, "family": family.name, "n_context": lengths, "seed": seed}
-            tables.append(pd.DataFrame({**columns, "mean": scores.mean(0), "low": low, "high": high, "n_tasks": n_tasks}))
+            tables.append(
+                pd.DataFrame({**columns, "mean": scores.mean(0), "low": low, "high": high, "n_tasks": n_tasks})
+            )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -91,8 +96,10 @@ def score_prefixes(
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
     learner.eval()
-    pieces = torch.arange(tasks.n_tasks).split(CHUNK)
-    bar = tqdm(total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True)
+    pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
+    bar = tqdm(
+        total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True, leave=False
+    )
 
     def score(piece: Tensor) -> np.ndarray:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked
@@ -167,9 +174,23 @@ def paired_differences(per_task: pd.DataFrame, baseline: str, *, level: float = 
                 continue
             difference = wide.loc[name] - wide.loc[baseline]
             low, high = task_interval(difference.to_numpy(), bounded=False, level=level)
-            columns = {"learner": name, "baseline": baseline, "family": family, "n_context": difference.columns, "seed": seed}
+            columns = {
+                "learner": name,
+                "baseline": baseline,
+                "family": family,
+                "n_context": difference.columns,
+                "seed": seed,
+            }
             rows.append(
-                pd.DataFrame({**columns, "mean": difference.mean(0).to_numpy(), "low": low, "high": high, "n_tasks": len(difference)})
+                pd.DataFrame(
+                    {
+                        **columns,
+                        "mean": difference.mean(0).to_numpy(),
+                        "low": low,
+                        "high": high,
+                        "n_tasks": len(difference),
+                    }
+                )
             )
     return pd.concat(rows, ignore_index=True)
 
@@ -186,7 +207,9 @@ def _check(learners: object, family: object) -> None:
             raise ValueError(
                 f"learners[{name!r}]: expected n_features = {family.n_features}, as {family.name} has, got {learner.n_features}"
             )
-        if (learner.n_classes is None) != (family.n_classes is None) or (learner.n_classes or 0) < (family.n_classes or 0):
+        if (learner.n_classes is None) != (family.n_classes is None) or (learner.n_classes or 0) < (
+            family.n_classes or 0
+        ):
             raise ValueError(
                 f"learners[{name!r}]: expected n_classes = {family.n_classes}, as {family.name} has, got {learner.n_classes}"
             )

@@ -64,5 +64,5 @@ class CNP(Learner):
         return points, self.phi(torch.cat([points, labels], dim=-1))
 
     def _read(self, points: Tensor, average: Tensor) -> Tensor:
-        out = self.rho(torch.cat([points, average], dim=-1))
+        out: Tensor = self.rho(torch.cat([points, average], dim=-1))
         return out[..., 0] if self.n_classes is None else out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_features, check_inputs, check_int, check_labels
+from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
 from ctxlearn.recorded import Recorded
 
 State = Any
@@ -98,9 +99,14 @@ class Learner(Recorded, nn.Module, ABC):
         y = check_labels(names[1], y, (x.shape[0], x.shape[1]), self.n_classes)
         return x, y if self.n_classes is not None else y.to(x.dtype)
 
-    def check_query(self, x: Tensor, n_tasks: int) -> Tensor:
-        """Queries for the `n_tasks` tasks of a state, in the learner's precision; otherwise a ValueError."""
+    def check_query(self, x: Tensor, n_tasks: int, n_values: int | None = None) -> Tensor:
+        """Queries for the `n_tasks` tasks of a state, in the learner's precision; otherwise a ValueError.
+
+        A learner that takes inputs of any shape gives `n_values`, the numbers in one input of its context.
+        """
         x = self._check_inputs("query_x", x)
+        if n_values is not None and math.prod(x.shape[2:]) != n_values:
+            raise ValueError(f"query_x: expected inputs of {n_values} numbers, as in the context, got {describe(x)}")
         if x.shape[0] != n_tasks:
             raise ValueError(f"query_x: expected points of the {n_tasks} tasks adapted to, got {x.shape[0]} tasks")
         return x
@@ -111,7 +117,7 @@ class Learner(Recorded, nn.Module, ABC):
             shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim > 2 else (1,)
         x = check_inputs(name, x, shape, accepts_missing=self.accepts_missing)
         own = next(self.parameters(), None)
-        return x if own is None else x.to(own.dtype)
+        return x.to(torch.promote_types(x.dtype, torch.float32) if own is None else own.dtype)
 
 
 def one_hot(y: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:

@@ -84,7 +84,8 @@ class Block(nn.Module):
         else:
             mixed = queries * 0.0  # the sum over no points, kept on the graph so that every parameter has a gradient
         z = z + self.attention_out(mixed.transpose(1, 2).flatten(2))
-        return z + self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(z))))
+        hidden: Tensor = self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(z))))
+        return z + hidden
 
     def _heads(self, z: Tensor) -> Tensor:
-        return z.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return z.view(*z.shape[:2], self.heads, z.shape[2] // self.heads).transpose(1, 2)

@@ -29,7 +29,8 @@ class MLP(Recorded, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., n_inputs) to (..., n_outputs)."""
-        return self.layers(x)
+        y: Tensor = self.layers(x)
+        return y
 
 
 class Encoder(nn.Module):
@@ -50,9 +51,8 @@ class Encoder(nn.Module):
         shape = check_features("n_features", n_features)
         flat = math.prod(shape)
         if encoder is None:
-            self.module: nn.Module = nn.Sequential(nn.Flatten(1), MLP(flat, width, width)) if shape != (flat,) else MLP(
-                flat, width, width
-            )
+            mlp = MLP(flat, width, width)
+            self.module: nn.Module = mlp if shape == (flat,) else nn.Sequential(nn.Flatten(1), mlp)
             self.n_outputs = width
         elif isinstance(encoder, str) and encoder == "identity":
             self.module, self.n_outputs = nn.Flatten(1), flat
@@ -66,18 +66,20 @@ class Encoder(nn.Module):
         """(B, n, *shape) to (B, n, n_outputs)."""
         if x.shape[1] == 0:  # not every module takes an empty batch
             return x.new_zeros(x.shape[0], 0, self.n_outputs)
-        return self.module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        vectors: Tensor = self.module(x.flatten(0, 1))
+        return vectors.reshape(*x.shape[:2], self.n_outputs)
 
 
 def _output_size(module: nn.Module, shape: tuple[int, ...]) -> int:
     own = next(module.parameters(), None)
-    example = torch.zeros(2, *shape, dtype=None if own is None else own.dtype, device=None if own is None else own.device)
+    example = torch.zeros(2, *shape) if own is None else torch.zeros(2, *shape, dtype=own.dtype, device=own.device)
     training = module.training
     try:
         with torch.no_grad():
             out = module.eval()(example)
     except Exception as error:
-        raise ValueError(f"encoder: it does not take inputs of shape (examples, {', '.join(map(str, shape))}): {error}") from error
+        sizes = ", ".join(map(str, shape))
+        raise ValueError(f"encoder: it does not take inputs of shape (examples, {sizes}): {error}") from error
     finally:
         module.train(training)
     if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 2:

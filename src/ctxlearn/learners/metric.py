@@ -66,7 +66,7 @@ class MatchNet(Learner):
 
     def predict(self, state: EmbeddedContext, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.points.shape[0])
-        scores = self._points(query_x) @ state.points.mT
+        scores = self._points(query_x).to(state.points.dtype) @ state.points.mT
         weights = scores if self.attention == "sum" else scores.softmax(-1)
         return self._read(weights @ state.labels)
 
@@ -130,7 +130,8 @@ class ProtoNet(Learner):
         context_x, context_y = self.check_context(context_x, context_y)
         points = self.encoder(context_x)
         labels = one_hot(context_y, self.n_classes, points.dtype)
-        return (labels.mT @ points) / labels.sum(1).clamp(min=1)[..., None]
+        means: Tensor = (labels.mT @ points) / labels.sum(1).clamp(min=1)[..., None]
+        return means
 
     def predict(self, state: Tensor, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.shape[0])

@@ -67,8 +67,9 @@ class InContextTransformer(Learner):
         context_x, context_y = self.check_context(context_x, context_y)
         label = context_y[..., None] if self.n_classes is None else one_hot(context_y, self.n_classes, context_x.dtype)
         z = self._embed(context_x, label, is_query=0.0)
-        memories = []
+        memories: list[Memory] = []
         for i, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
             memories.append(block.remember(z))
             if i + 1 < len(self.blocks):  # nothing reads the context's stream after the last block's keys
                 z = block(z, memories[-1])
@@ -79,9 +80,10 @@ class InContextTransformer(Learner):
         z = self._embed(query_x, query_x.new_zeros(*query_x.shape[:2], self._n_labels), is_query=1.0)
         for block, memory in zip(self.blocks, state, strict=True):
             z = block(z, memory)
-        out = self.out(self.out_norm(z))
+        out: Tensor = self.out(self.out_norm(z))
         return out[..., 0] if self.n_classes is None else out
 
     def _embed(self, x: Tensor, label: Tensor, is_query: float) -> Tensor:
         flag = torch.full((*x.shape[:2], 1), is_query, dtype=x.dtype, device=x.device)
-        return self.embed(torch.cat([self.encoder(x), label, flag], dim=-1))
+        tokens: Tensor = self.embed(torch.cat([self.encoder(x), label, flag], dim=-1))
+        return tokens

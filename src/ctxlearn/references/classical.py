@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -43,8 +44,8 @@ class NearestNeighbor(Learner):
         return Context(*self.check_context(context_x, context_y))
 
     def predict(self, state: Context, query_x: Tensor) -> Tensor:
-        query_x = self.check_query(query_x, n_tasks=state.x.shape[0])
-        return self._vote(_distances(query_x, state.x), state.y)
+        query_x = self.check_query(query_x, n_tasks=len(state.x), n_values=math.prod(state.x.shape[2:]))
+        return self._vote(_distances(query_x.to(state.x.dtype), state.x), state.y)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         x, y = self.check_context(x, y, names=("x", "y"))
@@ -104,7 +105,7 @@ class LogisticRegression(Learner):
         return self._fit(_with_intercept(context_x)[:, None], context_y[:, None], present[:, None])[:, 0]
 
     def predict(self, state: Tensor, query_x: Tensor) -> Tensor:
-        query_x = self.check_query(query_x, n_tasks=state.shape[0])
+        query_x = self.check_query(query_x, n_tasks=len(state), n_values=state.shape[-1] - 1)
         return (_with_intercept(query_x) @ state.mT).to(query_x.dtype)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:

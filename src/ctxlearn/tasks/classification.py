@@ -163,7 +163,7 @@ class Radial(TaskFamily):
     @property
     def spread(self) -> float:
         """Standard deviation of the inputs in units of the task's radius: c s."""
-        return self.scale / float(chi2.ppf(0.5, self.n_features)) ** 0.5
+        return self.scale / math.sqrt(float(chi2.ppf(0.5, self.n_features)))
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
         uniform = torch.rand(n_tasks, generator=generator, device=generator.device)

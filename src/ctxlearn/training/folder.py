@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ctxlearn.recorded import digest
@@ -26,6 +29,7 @@ from ctxlearn.storage import (
 )
 
 KEPT_CHECKPOINTS = 2
+LOCK_SECONDS = 20.0
 
 
 class RunFolderError(ValueError):
@@ -69,7 +73,7 @@ class RunFolder:
                 )
         else:
             strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
-            strangers = [s for s in strangers if not s.endswith(".tmp")]
+            strangers = [s for s in strangers if not s.endswith(".tmp") and s != ".lock"]
             if strangers:
                 raise RunFolderError(
                     f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
@@ -77,6 +81,23 @@ class RunFolder:
             write_text(self.config, yaml.safe_dump({"hash": name, **settings}, sort_keys=False))
         for leftover in [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]:
             leftover.unlink(missing_ok=True)  # of a process killed while it wrote
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """The folder for this process alone; a lock ends with its process, however that ends.
+
+        Raises:
+            RunFolderError: another process trains in it, and did not end within 20 seconds.
+        """
+        lock = FileLock(self.path / ".lock", timeout=LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunFolderError(f"{self.path}: another process is training in it; wait for it or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read_config(self) -> dict[str, Any]:
         """The settings that `claim` wrote.
@@ -99,7 +120,8 @@ class RunFolder:
         size = sum(t.numel() * t.element_size() for t in checkpoint.tensors.values())
         free = shutil.disk_usage(self.path).free
         if free < 2 * size:
-            raise StorageError(f"cannot write a checkpoint of {size:,} bytes to {self.path}: {free:,} bytes are free")
+            reason = f"cannot write a checkpoint of {size:,} bytes to {self.path}: {free:,} bytes are free"
+            raise StorageError(errno.ENOSPC, reason)
         save_tensors(self.checkpoints / f"step-{step:08d}.safetensors", checkpoint.tensors, checkpoint.facts)
         for old in self.checkpoint_files()[:-KEPT_CHECKPOINTS]:
             old.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,9 @@ def train(
     settings = run_settings(learner, source, config, objective)
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        fabric.launch(_train_in_process, learner, source, config, objective, settings, Path(out))
-        finished = read_run(out)  # the weights come back by way of the folder
+        job = (learner, source, config, objective, settings, Path(out))
+        fabric.launch(partial(_train_in_spawned_process, job=job))
+        finished = read_run(out)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     fabric.launch()
@@ -142,6 +144,14 @@ def _fabric(config: TrainingConfig) -> Fabric:
     )
 
 
+def _train_in_spawned_process(fabric: Fabric, job: tuple[Any, ...]) -> None:
+    """`_train_in_process` with arguments of its own: torch gives spawned processes one shared memory of tensors.
+
+    The result comes back by way of the folder; Fabric could not hand on a frozen dataclass.
+    """
+    _train_in_process(fabric, *copy.deepcopy(job))
+
+
 def _train_in_process(
     fabric: Fabric,
     learner: Learner,
@@ -155,14 +165,26 @@ def _train_in_process(
     folder = RunFolder(out)
     if fabric.global_rank == 0:
         folder.claim(settings)
-    fabric.barrier()
+    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+        fabric.barrier()
+        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
+
+
+def _train_in_folder(
+    fabric: Fabric,
+    learner: Learner,
+    source: Source,
+    config: TrainingConfig,
+    objective: Objective,
+    folder: RunFolder,
+    name: str,
+) -> Run:
     if folder.model.is_file():
-        finished = read_run(out)
+        finished = read_run(folder.path)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
-        training = _Training(fabric, learner, source, config, objective, folder, run_hash(settings))
-        return training.run()
+        return _Training(fabric, learner, source, config, objective, folder, name).run()
 
 
 class _Training:
@@ -181,7 +203,7 @@ class _Training:
         self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
         self.objective, self.folder, self.name = objective, folder, name
         self.learner.to(fabric.device)
-        self.parameters = [p for p in learner.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = Optimizer(learner, config)
         self.average = Average(self.parameters, config.averaging)
         self.shards = list(range(fabric.global_rank, config.shards, fabric.world_size))
@@ -204,7 +226,8 @@ class _Training:
     def run(self) -> Run:
         self._resume()
         config = self.config
-        self.learner.train()
+        for replica in self.replicas:
+            replica.train()
         bar = tqdm(
             total=config.steps,
             initial=self.step,
@@ -215,18 +238,15 @@ class _Training:
             mininterval=0.5,
         )
         with self.workers, bar:
-            try:
-                while self.step < config.steps:
-                    self._one_step(bar)
-            except KeyboardInterrupt:
-                self._checkpoint()
-                raise
+            while self.step < config.steps:
+                self._one_step(bar)
             return self._finish()
 
     def _one_step(self, bar: Any) -> None:
         config, step = self.config, self.step
-        total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum") / config.shards
-        gradient, loss = total[:-1], total[-1]
+        total = self.fabric.all_reduce(self._gradient(step), reduce_op="sum")
+        assert isinstance(total, Tensor)
+        gradient, loss = (total / config.shards).to(self.parameters[0].dtype).tensor_split([-1])
         norm = torch.linalg.vector_norm(gradient)
         logged = step % config.log_every == 0 or step + 1 == config.steps
         validated = config.validate_every > 0 and (step + 1) % config.validate_every == 0
@@ -252,9 +272,13 @@ class _Training:
             self._checkpoint()
 
     def _gradient(self, step: int) -> Tensor:
-        """Sum over this process's shards of the gradient, flat, and of the loss in its last place."""
+        """Sum over this process's shards of the gradient, flat, and of the loss in its last place, in float64.
+
+        In float64 the sum hardly depends on its order, which differs with the number of processes. Where a gradient is
+        zero but for rounding (a key's bias, say), Adam would make a whole step of the difference.
+        """
         parts = self.workers.map(lambda k: self._shard_gradient(step, self.shards[k], self.replicas[k]), range(len(self.shards)))
-        total = parts[0]
+        total = parts[0] if parts[0].device.type == "mps" else parts[0].double()  # Apple's has no float64
         for part in parts[1:]:  # in the order of the shards, so that threads do not change the bits
             total = total + part
         return total
@@ -339,7 +363,10 @@ class _Training:
 
     def _resume(self) -> None:
         """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
-        checkpoint = self.folder.newest_checkpoint()
+        checkpoint = self.folder.newest_checkpoint() if self.writes else None  # it sets damaged ones aside
+        self.fabric.barrier()
+        if not self.writes:
+            checkpoint = self.folder.newest_checkpoint()
         self.fabric.barrier()
         if checkpoint is None:
             if self.writes:

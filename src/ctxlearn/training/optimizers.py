@@ -73,7 +73,7 @@ class Optimizer:
 class Average:
     """A running average of weights: average <- decay average + (1 - decay) weights, each step."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], decay: float) -> None:
+    def __init__(self, parameters: Iterable[Tensor], decay: float) -> None:
         self.decay = decay
         self._parameters = list(parameters) if decay else []
         self.values = [p.detach().clone() for p in self._parameters]

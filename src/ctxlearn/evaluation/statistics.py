@@ -1,0 +1,110 @@
+"""Intervals and verdicts: how sure a number is, and what a claim about it may say.
+
+Two levels are used. An *estimate* carries a 95 % interval. A *claim* ("A is at least B") is decided by two one-sided
+bounds of 95 % each, that is by a 90 % interval: when the truth lies exactly at the threshold, "holds" comes out in 5 %
+of the cases and "fails" in 5 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ctxlearn.checks import check_choice, check_float, check_int
+
+ESTIMATE_LEVEL = 0.95
+CLAIM_LEVEL = 0.90
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its interval.
+
+    Attributes:
+        value: the mean over seeds and tasks.
+        low: lower bound.
+        high: upper bound.
+        n_tasks: tasks in all, over seeds.
+        seeds: training seeds.
+        level: coverage of [low, high].
+    """
+
+    value: float
+    low: float
+    high: float
+    n_tasks: int
+    seeds: int
+    level: float
+
+
+def mean_interval(
+    values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: int = 0, resamples: int = 4999
+) -> Interval:
+    """Interval of a mean over tasks, or over training seeds and tasks.
+
+    With one seed it speaks of this trained model on new tasks: a bias-corrected accelerated bootstrap over tasks. With
+    several it speaks of new seeds too: each seed was tested on tasks of its own, so the seeds' means are independent
+    and carry both sources of variation, and Student's t over them has the right coverage however few they are, where
+    resampling three seeds would not.
+
+    Args:
+        values: (T,) or (S, T): a score, or a difference of two learners' scores on the same task, per seed and task.
+        level: coverage, in (0, 1).
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+
+    Raises:
+        ValueError: fewer than 2 tasks, or values that are not finite.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    check_float("level", level, above=0, maximum=1 - 1e-9)
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise ValueError(f"values: expected shape (tasks,) or (seeds, tasks) with 2 tasks or more, got {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("values: expected finite numbers, got NaN or infinity")
+    n_seeds, n_tasks = values.shape
+    means = values.mean(1)
+    value = float(means.mean())
+    if n_seeds > 1:
+        spread = float(means.std(ddof=1)) / n_seeds**0.5
+        half = float(stats.t.ppf(0.5 + level / 2, n_seeds - 1)) * spread
+        low, high = value - half, value + half
+    elif np.ptp(values[0]) == 0:  # nothing to resample
+        low = high = value
+    else:
+        result = stats.bootstrap(
+            (values[0],),
+            np.mean,
+            n_resamples=resamples,
+            batch=max(1, 4_000_000 // n_tasks),
+            confidence_level=level,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        )
+        low, high = (float(bound) for bound in result.confidence_interval)
+    return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
+
+
+def simultaneous_level(level: float, n_intervals: int) -> float:
+    """The level of each of `n_intervals` intervals so that all cover at once with probability `level` (Bonferroni).
+
+    Bonferroni, since the intervals of one model on several families are dependent and the others assume more.
+    """
+    return 1 - (1 - level) / check_int("n_intervals", n_intervals, minimum=1)
+
+
+def verdict(interval: Interval, threshold: float, better: str) -> str:
+    """Decide: "holds" when the whole interval is on the good side of the threshold, "fails" when on the bad, else "undecided".
+
+    Args:
+        interval: of the statistic.
+        threshold: the value that the claim speaks of.
+        better: "above" (the statistic shall exceed the threshold) or "below".
+    """
+    check_choice("better", better, ("above", "below"))
+    good, bad = interval.low > threshold, interval.high < threshold
+    if better == "below":
+        good, bad = bad, good
+    return "holds" if good else "fails" if bad else "undecided"

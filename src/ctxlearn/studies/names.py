@@ -1,0 +1,11 @@
+"""Names of studies and profiles, known without importing torch."""
+
+STUDIES = {
+    "optimal": "Figure 2: is the in-context model at least as good as the learner made for each family, and does it stay so"
+    " when trained on their mixture?",
+}
+PROFILES = {
+    "smoke": "seconds: shows that everything runs; its numbers mean nothing",
+    "quick": "minutes on 2 cores",
+    "paper": "a GPU and hours: the paper's scale",
+}

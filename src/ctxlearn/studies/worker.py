@@ -1,0 +1,103 @@
+"""Processes that train for a study, one training after the other: `python -m ctxlearn.studies.worker`.
+
+A job is the path of a JSON file, one a line on the standard input; the answer is one line of JSON on the standard output.
+When the input ends, because the study is done or was killed, the process ends at once: the last checkpoint stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from ctxlearn.learners.base import Learner
+from ctxlearn.recorded import instantiate
+from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.training import Objective, Source, TrainingConfig, train
+
+
+class WorkerFailed(RuntimeError):  # noqa: N818 (reads as what happened)
+    """A job ended with an error."""
+
+
+class Worker:
+    """A worker process, seen from the study."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in [os.getcwd(), *sys.path] if p)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ctxlearn.studies.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def do(self, job: Path) -> None:
+        """Do one job; blocks until it is done.
+
+        Raises:
+            WorkerFailed: it ended with an error, or the process was killed.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{job}\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise WorkerFailed(
+                f"its process ended (exit code {self._process.wait()}); call again to go on from its checkpoint"
+            )
+        error = json.loads(answer)["error"]
+        if error:
+            raise WorkerFailed(error)
+
+    def close(self) -> None:
+        """End the process; a training under way keeps its last checkpoint."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """Train what the standard input names, until it ends."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed must not mix with the answers
+    jobs: queue.Queue[str] = queue.Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            jobs.put(line.strip())
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        error = None
+        try:
+            _train(json.loads(Path(jobs.get()).read_text()))
+        except Exception as failure:  # reported to the study, which names the training and stops
+            error = f"{type(failure).__name__}: {failure}"
+        print(json.dumps({"error": error}), file=answers, flush=True)
+
+
+def _train(job: dict[str, Any]) -> None:
+    train(
+        instantiate(job["learner"], Learner),
+        instantiate(job["source"], (TaskFamily, Source)),
+        instantiate(job["config"], TrainingConfig),
+        out=job["out"],
+        objective=instantiate(job["objective"], Objective),
+    )
+
+
+if __name__ == "__main__":
+    main()

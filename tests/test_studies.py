@@ -1,0 +1,163 @@
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ctxlearn.learners import MatchNet
+from ctxlearn.studies import reproduce
+from ctxlearn.studies.names import PROFILES, STUDIES
+from ctxlearn.studies.store import RunStore, Training, TrainingFailed
+from ctxlearn.tasks import ClassPrototype, TaskFamily
+from ctxlearn.training import TrainingConfig
+
+WRITTEN = ("results.csv", "claims.json", "report.html", "real_data.csv")
+FIELDS = {"id", "claim", "statistic", "value", "low", "high", "threshold", "verdict", "n_tasks", "seeds"}
+
+
+def digests(folder):
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in WRITTEN}
+
+
+def weights(folder):
+    return {p.parent.name: p.stat().st_mtime_ns for p in (folder / "runs").glob("*/model.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies") / "optimal"
+    return reproduce("optimal", profile="smoke", jobs=2, out=folder, progress=False)
+
+
+def test_every_file_is_written(smoke):
+    assert all((smoke.folder / name).is_file() for name in WRITTEN)
+    figures = {p.name for p in (smoke.folder / "figures").iterdir()}
+    assert figures == {f"{Path(f).stem}.{kind}" for f in figures for kind in ("png", "svg")}
+    assert len(figures) >= 8
+
+
+def test_claims_carry_every_field_and_a_verdict_that_follows_from_them(smoke):
+    claims = json.loads((smoke.folder / "claims.json").read_text())
+    assert len({c["id"] for c in claims}) == len(claims) >= 12
+    for claim in claims:
+        assert set(claim) >= FIELDS
+        assert claim["low"] <= claim["value"] <= claim["high"]
+        above, below = claim["low"] > claim["threshold"], claim["high"] < claim["threshold"]
+        good, bad = (above, below) if claim["better"] == "above" else (below, above)
+        assert claim["verdict"] == ("holds" if good else "fails" if bad else "undecided")
+        assert claim["seeds"] == 1
+        assert "this trained model" in claim["claim"]
+
+
+def test_results_are_a_tidy_table(smoke):
+    table = pd.read_csv(smoke.folder / "results.csv")
+    assert {"learner", "family", "n_context", "seed", "mean", "low", "high", "n_tasks"} <= set(table.columns)
+    assert ((table["low"] <= table["mean"]) & (table["mean"] <= table["high"])).all()
+    assert not table.drop(columns="trained_on").isna().any().any()
+
+
+def test_the_page_needs_nothing_outside_itself_and_every_figure_has_words(smoke):
+    class Page(HTMLParser):
+        images = 0
+
+        def handle_starttag(self, tag, attrs):
+            given = dict(attrs)
+            assert tag not in ("script", "link", "iframe")
+            if tag == "img":
+                Page.images += 1
+                assert given["src"].startswith("data:")
+                assert len(given["alt"]) > 20
+
+    text = (smoke.folder / "report.html").read_text()
+    Page().feed(text)
+    assert Page.images >= 4
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+
+
+def test_one_job_gives_the_same_bytes_as_two(smoke, tmp_path):
+    reproduce("optimal", profile="smoke", jobs=1, out=tmp_path / "alone", progress=False)
+    assert digests(tmp_path / "alone") == digests(smoke.folder)
+
+
+def test_a_finished_study_trains_nothing_again(smoke):
+    before = weights(smoke.folder)
+    again = reproduce("optimal", profile="smoke", jobs=1, out=smoke.folder, progress=False)
+    assert weights(smoke.folder) == before
+    assert digests(again.folder) == digests(smoke.folder)
+
+
+def test_a_killed_study_goes_on_to_the_same_bytes_and_trains_nothing_twice(smoke, tmp_path):
+    folder = tmp_path / "killed"
+    command = f"from ctxlearn.studies import reproduce; reproduce('optimal', profile='smoke', jobs=2, out={str(folder)!r}, progress=False)"
+    process = subprocess.Popen([sys.executable, "-c", command])
+    while process.poll() is None and len(weights(folder)) < 3:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = weights(folder)
+    assert done
+    assert not (folder / "claims.json").exists()
+    reproduce("optimal", profile="smoke", jobs=2, out=folder, progress=False)
+    assert digests(folder) == digests(smoke.folder)
+    now = weights(folder)
+    assert {name: now[name] for name in done} == done
+
+
+def test_a_folder_of_another_study_or_profile_is_refused(smoke, tmp_path):
+    with pytest.raises(ValueError, match="profile smoke"):
+        reproduce("optimal", profile="quick", out=smoke.folder)
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(ValueError, match=r"letter\.txt"):
+        reproduce("optimal", profile="smoke", out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"study": "optimel"}, "study.*optimal"),
+        ({"study": "optimal", "profile": "smok"}, "profile.*smoke"),
+        ({"study": "optimal", "seeds": 0}, "seeds"),
+        ({"study": "optimal", "jobs": 0}, "jobs"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        reproduce(**arguments, out=tmp_path / "out")
+
+
+class Broken(TaskFamily):
+    n_features, n_classes = 2, 2
+
+    def sample_parameters(self, n_tasks, *, generator):
+        raise ValueError("no tasks today")
+
+    def sample_points(self, parameters, n_points, *, generator):
+        raise AssertionError
+
+
+def test_a_training_that_fails_is_named_with_its_reason(tmp_path):
+    config = TrainingConfig(steps=2, tasks_per_step=4, n_points=4)
+    training = Training("the broken one", MatchNet(2, 2), Broken(), config)
+    with pytest.raises(TrainingFailed, match=r"the broken one.*no tasks today"):
+        RunStore(tmp_path).train([training], jobs=1, progress=False)
+
+
+def test_equal_trainings_are_one_run(tmp_path):
+    config = TrainingConfig(steps=2, tasks_per_step=4, n_points=4)
+    twice = [Training(name, MatchNet(2, 2), ClassPrototype(), config) for name in ("a", "b")]
+    store = RunStore(tmp_path)
+    store.train(twice, jobs=2, progress=False)
+    assert len(list(tmp_path.glob("*/model.safetensors"))) == 1
+    assert store.load(twice[0]).state_dict().keys() == store.load(twice[1]).state_dict().keys()
+
+
+def test_names_are_known_for_every_study():
+    assert "optimal" in STUDIES
+    assert list(PROFILES) == ["smoke", "quick", "paper"]

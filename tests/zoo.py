@@ -1,0 +1,117 @@
+"""The families and learners that the contracts are tested on."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
+from ctxlearn.recorded import Recorded
+from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
+from ctxlearn.seeding import initial_weights
+from ctxlearn.tasks import Amortization, ClassPrototype, Labelled, Mixture, PairwiseMetric, Radial, TaskFamily
+
+
+class Lines(TaskFamily):
+    """Regression: y = w x."""
+
+    def __init__(self, n_features=2, noise=0.0):
+        self.n_features, self.n_classes, self.noise = n_features, None, noise
+
+    def sample_parameters(self, n_tasks, *, generator):
+        return torch.randn(n_tasks, self.n_features, generator=generator)
+
+    def sample_points(self, parameters, n_points, *, generator):
+        x = torch.randn(len(parameters), n_points, self.n_features, generator=generator)
+        noise = self.noise * torch.randn(len(parameters), n_points, generator=generator)
+        return x, (x @ parameters[..., None])[..., 0] + noise
+
+
+class Scaled(Recorded, nn.Module):
+    """An encoder of one's own: (M, *shape) to (M, 3)."""
+
+    def __init__(self, n_inputs=2):
+        super().__init__()
+        with initial_weights(0):
+            self.layer = nn.Linear(n_inputs, 3)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1)).tanh()
+
+
+def three_families(n_features=2):
+    return [ClassPrototype(n_features), PairwiseMetric(n_features), Amortization(n_features)]
+
+
+def labelled(n_classes=4, per_class=6, shape=(3,), n_way=3, names=False):
+    numbers = np.random.default_rng(0)
+    y = np.repeat(np.arange(n_classes), per_class)
+    x = numbers.normal(size=(len(y), *shape)) + y.reshape(-1, *[1] * len(shape))
+    return Labelled(x, np.array([f"class {c}" for c in y]) if names else y, n_way)
+
+
+def families():
+    return {
+        "pairwise": PairwiseMetric(),
+        "pairwise, 3 classes in 5 features": PairwiseMetric(5, 3, 2.0, n_classes=3),
+        "prototype": ClassPrototype(),
+        "prototype, 4 classes in 3 features": ClassPrototype(3, 4, 0.5),
+        "amortization": Amortization(),
+        "amortization in 1 feature": Amortization(1),
+        "radial": Radial(),
+        "radial in 7 features": Radial(7, 3.0),
+        "mixture": Mixture(three_families()),
+        "weighted mixture of a mixture": Mixture([Mixture(three_families()), Radial()], weights=[3, 1]),
+        "mixture of different numbers of classes": Mixture([ClassPrototype(2, 4), Radial()]),
+        "labelled": labelled(),
+        "labelled images with names": labelled(shape=(2, 3, 3), names=True),
+        "labelled in a mixture": Mixture([labelled(), ClassPrototype(3, 3)]),
+        "regression": Lines(),
+        "mixture of regressions": Mixture([Lines(), Lines(noise=0.5)]),
+    }
+
+
+ENCODERS = {"default": None, "identity": "identity", "own": Scaled()}
+
+
+def trained_learners():
+    """Learners with weights, by name: classification of 3 classes in 2 features, then other shapes, then regression."""
+    zoo = {}
+    for name, encoder in ENCODERS.items():
+        zoo[f"transformer, {name} encoder"] = InContextTransformer(2, 3, width=16, depth=2, heads=2, encoder=encoder)
+        zoo[f"ProtoNet, {name} encoder"] = ProtoNet(2, 3, encoder=encoder, width=8)
+        zoo[f"CNP, {name} encoder"] = CNP(2, 3, encoder=encoder, width=8)
+        for similarity in ("cosine", "dot"):
+            for attention in ("softmax", "sum"):
+                zoo[f"MatchNet, {similarity}, {attention}, {name} encoder"] = MatchNet(
+                    2, 3, encoder=encoder, similarity=similarity, attention=attention, width=8
+                )
+    blocks = [BlockConfig(2, 5, 7, "relu", "none"), BlockConfig(1, None, None, "leaky_relu", "pre")]
+    zoo["transformer of blocks of two kinds"] = InContextTransformer(2, 2, width=12, blocks=blocks)
+    zoo["transformer of one block without norms"] = InContextTransformer(2, 2, 12, blocks=blocks[:1])
+    zoo["transformer of images"] = InContextTransformer((2, 3, 3), 2, width=8, depth=1, heads=2)
+    zoo["MatchNet of images"] = MatchNet((3, 2), 2, width=8)
+    zoo["ProtoNet of images, flattened"] = ProtoNet((3, 2), 2, encoder="identity")
+    zoo["CNP of images"] = CNP((3, 2), 2, encoder=Scaled(6), width=8)
+    zoo["transformer for regression"] = InContextTransformer(2, None, width=16, depth=2, heads=2)
+    zoo["CNP for regression"] = CNP(2, None, width=8)
+    for similarity in ("cosine", "dot"):
+        zoo[f"MatchNet for regression, {similarity}"] = MatchNet(2, None, similarity=similarity, width=8)
+    return zoo
+
+
+def references():
+    return {
+        "1-NN": NearestNeighbor(2, 3),
+        "3-NN": NearestNeighbor(2, 3, k=3),
+        "3-NN of any inputs": NearestNeighbor(None, 3, k=3),
+        "1-NN for regression": NearestNeighbor(2, None),
+        "3-NN for regression": NearestNeighbor(2, None, k=3),
+        "logistic regression": LogisticRegression(2, 3),
+        "strongly penalised logistic regression of any inputs": LogisticRegression(None, 2, penalty=3.0),
+        "chance": Chance(Amortization()),
+        "chance of regression": Chance(Lines()),
+    }
+
+
+def learners():
+    return trained_learners() | references()
