@@ -68,7 +68,7 @@ def hindsight(
     members = list(learners.values())
     for learner in members:
         learner.eval()
-    pieces = [(piece, size) for size in sizes for piece in torch.arange(n_tasks).split(CHUNK)]
+    pieces = [(piece, size) for size in sizes for piece in torch.split(torch.arange(n_tasks), CHUNK)]
 
     def score(piece: tuple[Tensor, int]) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode(), trusted_values():
@@ -92,7 +92,15 @@ def hindsight(
         )
     low, high = task_interval(values.T, bounded=False)
     return pd.DataFrame(
-        {**columns, "n_context": sizes, "seed": seed, "mean": values.mean(1), "low": low, "high": high, "n_tasks": n_tasks}
+        {
+            **columns,
+            "n_context": sizes,
+            "seed": seed,
+            "mean": values.mean(1),
+            "low": low,
+            "high": high,
+            "n_tasks": n_tasks,
+        }
     )
 
 

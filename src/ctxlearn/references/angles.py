@@ -51,7 +51,8 @@ class HalfPlaneAngle:
 def curve(angle: np.ndarray) -> np.ndarray:
     """Points of the given directions on |w|_3 = 1, (2, ...)."""
     w: np.ndarray = np.stack([np.cos(angle), np.sin(angle)])
-    return w / (np.abs(w) ** 3).sum(0) ** (1 / 3)
+    norms: np.ndarray = (np.abs(w) ** 3).sum(0) ** (1 / 3)
+    return np.asarray(w / norms)
 
 
 def _one_point(nodes: np.ndarray, starts: int = 512, ends: int = 2048) -> np.ndarray:

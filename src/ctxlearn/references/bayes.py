@@ -87,23 +87,25 @@ class BayesOptimal(Learner):
         return self._joint_prefixes(x, y).log_p.log_softmax(-1).to(x.dtype)
 
     def log_joint(self, context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
-        """log p(context, x_q, y_q = c), (B, q, C)."""
+        """Log-evidence of the context, the query's x and each label, log p(context, x_q, y_q = c), (B, q, C)."""
         state = self.adapt(context_x, context_y)
         return self._joint(state, self.check_query(query_x, n_tasks=state.x.shape[0])).log_p
 
     def log_joint_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
-        """log p(x_1..i, y_1..i, x_i+1, y_i+1 = c) for i = 0..N-1, (B, N, C)."""
+        """`log_joint` of every prefix: log p(x_1..i, y_1..i, x_i+1, y_i+1 = c) for i = 0..N-1, (B, N, C)."""
         return self._joint_prefixes(*self.check_context(x, y, names=("x", "y"))).log_p
 
     def log_evidence(self, context_x: Tensor, context_y: Tensor, query_x: Tensor | None = None) -> Tensor:
-        """log p(x_1..n, y_1..n), (B,); with queries log p(x_1..n, y_1..n, x_q), (B, q)."""
+        """Of a context: log p(x_1..n, y_1..n), (B,); with queries log p(x_1..n, y_1..n, x_q), (B, q)."""
         context_x, context_y = self.check_context(context_x, context_y)
         if query_x is not None:
             query_x = self.check_query(query_x, n_tasks=context_x.shape[0])
         return self._evidence(self._inference, context_x, context_y, query_x)
 
     def log_evidence_prefixes(self, x: Tensor, y: Tensor, *, with_query: bool = False) -> Tensor:
-        """log p(x_1..i, y_1..i) for i = 0..N, (B, N + 1); or log p(x_1..i+1, y_1..i) for i = 0..N-1, (B, N)."""
+        """Of every prefix: log p(x_1..i, y_1..i) for i = 0..N, (B, N + 1); with the query's x log p(x_1..i+1, y_1..i) for
+        i = 0..N-1, (B, N).
+        """
         x, y = self.check_context(x, y, names=("x", "y"))
         return self._evidence_prefixes(self._inference, x, y, with_query)
 
@@ -130,7 +132,9 @@ class BayesOptimal(Learner):
 
     def _parts(self) -> tuple[list[Inference], Tensor]:
         if not isinstance(self._inference, MixtureInference):
-            raise ValueError(f"family_posterior: expected the Bayes predictor of a Mixture, got that of {self.family.name}")
+            raise ValueError(
+                f"family_posterior: expected the Bayes predictor of a Mixture, got that of {self.family.name}"
+            )
         return self._inference.parts, torch.tensor(self._inference.log_weights, dtype=torch.float64)
 
     def _joint(self, state: Context, query_x: Tensor) -> Joint:
@@ -156,7 +160,7 @@ class BayesOptimal(Learner):
 
     def _run(self, inference: Inference, compute: Callable[..., Joint], *tensors: Tensor, warn: bool = True) -> Joint:
         """`compute` on chunks of tasks, side by side when nothing else is."""
-        chunks = list(zip(*(tensor.split(inference.chunk) for tensor in tensors), strict=True))
+        chunks = list(zip(*(torch.split(tensor, inference.chunk) for tensor in tensors), strict=True))
         alone = threading.current_thread() is threading.main_thread()
 
         def one(chunk: tuple[Tensor, ...]) -> Joint:
@@ -187,7 +191,12 @@ def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) 
         return ThresholdOfSum(family)
     if exact and kind is Radial and isinstance(family, Radial):
         return RadiusOnGrid(family)
-    if exact and kind is PairwiseMetric and isinstance(family, PairwiseMetric) and (family.n_features, family.n_classes) == (2, 2):
+    if (
+        exact
+        and kind is PairwiseMetric
+        and isinstance(family, PairwiseMetric)
+        and (family.n_features, family.n_classes) == (2, 2)
+    ):
         return AngleOfHalfPlane(family)
     _check_likelihood(family, ("log_likelihood", "log_prior"))
     return SequentialMonteCarlo(family, n_particles, seed)

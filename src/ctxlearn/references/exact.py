@@ -53,7 +53,7 @@ class CellInference(Inference):
 
     @abstractmethod
     def log_mass(self, cells: Cells, x: Tensor, every: bool) -> Tensor:
-        """log of the integral over each cell of p(t) prod_i p(x_i | t), (R, Q, E).
+        """Log of the integral over each cell of p(t) prod_i p(x_i | t), (R, Q, E).
 
         The product is over all N points (Q = 1), or with `every` over the points 0..i for each i (Q = N).
         """
@@ -63,7 +63,7 @@ class CellInference(Inference):
         contexts = x[:, None].expand(b, q, n, -1)
         rows = torch.cat([contexts, query_x[:, :, None]], dim=2).flatten(0, 1)
         labels = y[:, None].expand(b, q, n).flatten(0, 1)
-        pieces = zip(rows.split(ROWS), labels.split(ROWS), strict=True)
+        pieces = zip(torch.split(rows, ROWS), torch.split(labels, ROWS), strict=True)
         log_p = torch.cat([self._joint(points, known, every=False) for points, known in pieces])
         return exact(log_p.view(b, q, 2))
 
@@ -123,7 +123,7 @@ class ThresholdOfSum(CellInference):
         s2, d = self.family.scale**2, x.shape[-1]
         n = running(torch.ones_like(x[..., 0]), every)
         total, squares = running(x, every), running(x.square().sum(-1), every)
-        log_density = -0.5 * (
+        log_density: Tensor = -0.5 * (
             n * d * math.log(2 * math.pi * s2)
             + d * (1 + n / s2).log()
             + (squares - total.square().sum(-1) / (s2 + n)) / s2
@@ -131,18 +131,20 @@ class ThresholdOfSum(CellInference):
         mean, deviation = total.sum(-1) / d**0.5 / (s2 + n), (s2 / (s2 + n)).sqrt()
 
         def standard(edge: Tensor) -> Tensor:
-            return (edge[:, None, :] - mean[..., None]) / deviation[..., None]
+            z: Tensor = (edge[:, None, :] - mean[..., None]) / deviation[..., None]
+            return z
 
         return log_density[..., None] + log_normal_mass(standard(cells.lower), standard(cells.upper))
 
 
 def log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
-    """log of the standard normal probability of [low, high], accurate in both tails."""
+    """Log of the standard normal probability of [low, high], accurate in both tails."""
     flip = low > 0
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
-    log_high = torch.special.log_ndtr(high)
-    mass = log_high + (-torch.expm1(torch.special.log_ndtr(low) - log_high)).log()
-    return mass.nan_to_num(nan=-torch.inf)
+    log_high: Tensor = torch.special.log_ndtr(high)
+    ratio: Tensor = torch.special.log_ndtr(low) - log_high
+    mass: Tensor = log_high + (-ratio.expm1()).log()
+    return torch.where(mass.isnan(), -torch.inf, mass)
 
 
 class RadiusOnGrid(CellInference):
@@ -166,7 +168,7 @@ class RadiusOnGrid(CellInference):
         precision, log_deviation = 0.5 / deviation.square(), deviation.log() + 0.5 * math.log(2 * math.pi)
         n = x.shape[-1] * running(torch.ones_like(x[..., 0]), every)[..., None]
         squares = running(x.square().sum(-1), every)[..., None]
-        log_density = (-n * log_deviation - squares * precision).unflatten(-1, r.shape[1:])
+        log_density: Tensor = (-n * log_deviation - squares * precision).reshape(*n.shape[:2], *r.shape[1:])
         prior = width[:, None].log() - math.log(self.family.high - self.family.low) - math.log(2)
         return prior + (log_density + weight.log()).logsumexp(-1)
 

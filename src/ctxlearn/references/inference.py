@@ -80,7 +80,9 @@ class MixtureInference(Inference):
 
     def __init__(self, parts: Sequence[Inference], weights: Sequence[float]) -> None:
         self.n_classes = max(part.n_classes for part in parts)
-        self.parts = [part if part.n_classes == self.n_classes else AmongClasses(part, self.n_classes) for part in parts]
+        self.parts = [
+            part if part.n_classes == self.n_classes else AmongClasses(part, self.n_classes) for part in parts
+        ]
         self.log_weights = [math.log(weight) for weight in weights]
         self.chunk = min(part.chunk for part in parts)
 

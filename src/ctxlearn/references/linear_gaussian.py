@@ -112,11 +112,11 @@ class LinearGaussian(Learner):
         return mean, variance
 
     def log_evidence(self, context_x: Tensor, context_y: Tensor) -> Tensor:
-        """log p(y_1..n | x_1..n), (B,) float64."""
+        """Of a context: log p(y_1..n | x_1..n), (B,) float64."""
         return self.adapt(context_x, context_y).log_evidence
 
     def log_evidence_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
-        """log p(y_1..i | x_1..i) for i = 0..N, (B, N + 1) float64."""
+        """Of every prefix: log p(y_1..i | x_1..i) for i = 0..N, (B, N + 1) float64."""
         x, y = self.check_context(x, y, names=("x", "y"))
         posterior = self._prior(x)
         rows = [posterior.log_evidence]

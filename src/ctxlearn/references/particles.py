@@ -51,7 +51,12 @@ class Population:
 def checked_log_likelihood(family: TaskFamily, parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
     """`family.log_likelihood`, at least `IMPOSSIBLE`; a ValueError where it is not numbers of the right shape."""
     values = family.log_likelihood(parameters, x, y)
-    if not isinstance(values, Tensor) or values.ndim != 3 or values.shape[0] != x.shape[0] or values.shape[2] != x.shape[1]:
+    if (
+        not isinstance(values, Tensor)
+        or values.ndim != 3
+        or values.shape[0] != x.shape[0]
+        or values.shape[2] != x.shape[1]
+    ):
         raise ValueError(
             f"{type(family).__name__}.log_likelihood: expected (B, P, n) with B = {x.shape[0]} and n = {x.shape[1]},"
             f" got {describe(values)}"
@@ -110,7 +115,9 @@ class PoolInference(Inference):
     def joint(self, x: Tensor, y: Tensor, query_x: Tensor) -> Joint:
         population = self._start(x)
         for i in range(x.shape[1]):
-            population.log_weights = population.log_weights + population.log_likelihood(x[:, i : i + 1], y[:, i : i + 1])[..., 0]
+            population.log_weights = (
+                population.log_weights + population.log_likelihood(x[:, i : i + 1], y[:, i : i + 1])[..., 0]
+            )
         return answer_in_blocks(population, query_x)
 
     def joint_prefixes(self, x: Tensor, y: Tensor) -> Joint:
@@ -130,7 +137,7 @@ class PoolInference(Inference):
 def answer_in_blocks(population: Population, query_x: Tensor) -> Joint:
     """The joint of many queries, a block of them at a time."""
     size = max(1, BLOCK // population.log_weights.numel())
-    return in_order([population.answer(block)[0] for block in query_x.split(size, dim=1)])
+    return in_order([population.answer(block)[0] for block in torch.split(query_x, size, dim=1)])
 
 
 def in_order(joints: list[Joint]) -> Joint:

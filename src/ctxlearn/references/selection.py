@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_choice, check_int, describe
+from ctxlearn.checks import check_choice, describe
 from ctxlearn.learners.base import Learner, State
 from ctxlearn.references.bayes import BayesOptimal
 from ctxlearn.tasks.base import TaskFamily
@@ -65,7 +65,9 @@ class AlgorithmSelection(Learner):
         self.soft = soft
         self.learners = nn.ModuleList(members)
         if (families is not None) != (rule == "evidence"):
-            raise ValueError(f'families: expected one a learner with rule="evidence" and none otherwise, got rule={rule!r}')
+            raise ValueError(
+                f'families: expected one a learner with rule="evidence" and none otherwise, got rule={rule!r}'
+            )
         if families is not None and len(families) != len(members):
             raise ValueError(f"families: expected {len(members)}, one a learner, got {len(families)}")
         self._bayes = [BayesOptimal(family) for family in families or []]
@@ -141,12 +143,12 @@ def losses(learner: Learner, output: Tensor, y: Tensor) -> Tensor:
 
 def leave_one_out(learner: Learner, x: Tensor, y: Tensor) -> Tensor:
     """Loss of each point when the learner adapts to the others: x (B, n, *shape), y (B, n) give (B, n) float64."""
-    b, n = y.shape
+    n = y.shape[1]
     kept = torch.arange(n - 1, device=x.device).expand(n, -1)
     kept = kept + (kept >= torch.arange(n, device=x.device)[:, None])  # (n, n - 1): row j lacks point j
-    size = check_int("points", POINTS // (n * n) or 1, minimum=1)
+    size = max(1, POINTS // (n * n))
     rows = []
-    for part_x, part_y in zip(x.split(size), y.split(size), strict=True):
+    for part_x, part_y in zip(torch.split(x, size), torch.split(y, size), strict=True):
         state = learner.adapt(part_x[:, kept].flatten(0, 1), part_y[:, kept].flatten(0, 1))
         output = learner.predict(state, part_x.flatten(0, 1)[:, None])
         rows.append(losses(learner, output, part_y.flatten()[:, None]).view(-1, n))

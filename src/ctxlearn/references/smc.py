@@ -36,8 +36,8 @@ from ctxlearn.tasks.base import TaskFamily
 
 CLOUD = 32
 """Draws from the prior for each particle of a task."""
-MOVES = 5
-"""Random-walk moves after resampling."""
+MOVES = 2
+"""Random-walk moves after resampling, for each number of a task's parameters: a random walk forgets in that many."""
 LEAST = 1 / 8
 """Share of the particles that must count after a step; a point that leaves fewer is absorbed in several steps."""
 
@@ -61,10 +61,11 @@ class SequentialMonteCarlo(Inference):
 
     def __init__(self, family: TaskFamily, n_particles: int = 512, seed: int = 0) -> None:
         self.family, self.n_classes, self.n_particles, self.seed = family, family.n_classes or 0, n_particles, seed
-        drawn = family.sample_parameters(CLOUD * n_particles, generator=generator_for(seed, Stream.REFERENCE))
+        drawn = family.sample_unconstrained(CLOUD * n_particles, generator=generator_for(seed, Stream.REFERENCE))
         self.cloud = as_particles(drawn)
         vectors, self.unflatten = flatten(self.cloud)
         self.vectors = vectors[0]  # (32 K, k)
+        self.n_moves = max(5, MOVES * self.vectors.shape[1])
         self.chunk = max(1, BLOCK // len(self.vectors))
         self._noises: dict[tuple[int, int], Noise] = {}
 
@@ -88,7 +89,7 @@ class SequentialMonteCarlo(Inference):
         key = (i % 64, stage)
         if key not in self._noises:
             generator = generator_for(self.seed, Stream.REFERENCE, *key)
-            size = (MOVES, self.n_particles)
+            size = (self.n_moves, self.n_particles)
             normal = torch.randn(*size, self.vectors.shape[1], generator=generator, dtype=torch.float64)
             uniform = torch.rand(*size, generator=generator, dtype=torch.float64)
             self._noises[key] = Noise(normal, uniform.log(), float(torch.rand((), generator=generator)))
@@ -178,14 +179,14 @@ class _Sample:
             chosen = _systematic(weights.softmax(1), size, noise.offset)
             factor = _covariance_factor(vectors, weights.softmax(1))
             picked = vectors.expand(len(rows), -1, -1).gather(1, chosen[..., None].expand(-1, -1, vectors.shape[-1]))
-            vectors, newest = self.move(picked, factor, noise, x, y, power)
+            vectors, newest = self.move(picked, factor, noise, x=x, y=y, power=power)
             weights = (log_evidence - math.log(size)).expand(-1, size)
             if bool((power >= 1).all()):
                 break
         return vectors, weights.contiguous()
 
     def move(
-        self, vectors: Tensor, factor: Tensor, noise: Noise, x: Tensor, y: Tensor, power: Tensor
+        self, vectors: Tensor, factor: Tensor, noise: Noise, *, x: Tensor, y: Tensor, power: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Random-walk moves; the particles and their log-likelihoods of the newest point."""
 
@@ -234,7 +235,9 @@ def _systematic(p: Tensor, size: int, offset: float) -> Tensor:
     """Indices (r, size) drawn with probabilities p (r, P) at equal spacing."""
     cumulative = p.cumsum(1)
     at = (torch.arange(size, dtype=p.dtype, device=p.device) + offset) / size
-    return torch.searchsorted(cumulative / cumulative[:, -1:], at.expand(len(p), -1).contiguous()).clamp(max=p.shape[1] - 1)
+    return torch.searchsorted(cumulative / cumulative[:, -1:], at.expand(len(p), -1).contiguous()).clamp(
+        max=p.shape[1] - 1
+    )
 
 
 def _covariance_factor(vectors: Tensor, p: Tensor) -> Tensor:
@@ -244,14 +247,17 @@ def _covariance_factor(vectors: Tensor, p: Tensor) -> Tensor:
     covariance = spread.mT @ (p[..., None] * spread)
     size = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None] + 1e-30
     eye = torch.eye(vectors.shape[-1], dtype=vectors.dtype, device=vectors.device)
-    return torch.linalg.cholesky(covariance + 1e-9 * size * eye)
+    factor: Tensor = torch.linalg.cholesky(covariance + 1e-9 * size * eye)
+    return factor
 
 
 def flatten(parameters: Parameters) -> tuple[Tensor, Callable[[Tensor], Parameters]]:
     """Parameters with leading axes (A, P) as vectors (A, P, k), and the way back for any leading axes (B, K)."""
     if isinstance(parameters, Tensor):
         if not parameters.is_floating_point():
-            raise ValueError(f"parameters: expected floating tensors, which a random walk can move, got {describe(parameters)}")
+            raise ValueError(
+                f"parameters: expected floating tensors, which a random walk can move, got {describe(parameters)}"
+            )
         shape = parameters.shape[2:]
         return parameters.flatten(2) if shape else parameters[..., None], lambda v: v.reshape(*v.shape[:2], *shape)
     keys = list(parameters) if isinstance(parameters, dict) else list(range(len(parameters)))
@@ -260,7 +266,7 @@ def flatten(parameters: Parameters) -> tuple[Tensor, Callable[[Tensor], Paramete
     kind = type(parameters)
 
     def back(v: Tensor) -> Parameters:
-        values = [unflatten(piece) for piece, (_, unflatten) in zip(v.split(sizes, dim=-1), parts, strict=True)]
+        values = [unflatten(piece) for piece, (_, unflatten) in zip(torch.split(v, sizes, dim=-1), parts, strict=True)]
         return kind(zip(keys, values, strict=True)) if issubclass(kind, dict) else kind(values)
 
     return torch.cat([vectors for vectors, _ in parts], dim=-1), back

@@ -14,7 +14,6 @@ from ctxlearn.checks import check_float, check_generator, check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
 from ctxlearn.recorded import Recorded
 
-
 VIOLATED = -15.0
 """Log-probability of a label that a task's rule excludes: e^-15 in place of 0, so that no context is impossible."""
 
@@ -79,7 +78,7 @@ class TaskFamily(Recorded, ABC):
         return replace(tasks, parameters=parameters) if with_parameters else tasks
 
     def log_likelihood(self, parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
-        """log p(x_i, y_i | parameters), jointly in x and y, of each point under each candidate task. Optional.
+        """Joint log-density of each point and its label under each candidate task, log p(x_i, y_i | parameters). Optional.
 
         Args:
             parameters: of P candidate tasks: as `sample_parameters` gives them, but with the axes (B or 1, P) in place
@@ -93,8 +92,15 @@ class TaskFamily(Recorded, ABC):
         raise self.without_likelihood()
 
     def log_prior(self, parameters: Parameters) -> Tensor:
-        """log p(parameters) up to a constant, (B or 1, P), of parameters with these two leading axes. Optional."""
+        """Log-density of the prior up to a constant, (B or 1, P), of parameters with these two leading axes. Optional."""
         raise self.without_likelihood()
+
+    def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
+        """Draw from the prior in the form that `log_prior` is a density of, and a random walk can move.
+
+        `sample_parameters`, unless these are confined to a surface. `log_likelihood` takes either form.
+        """
+        return self.sample_parameters(n_tasks, generator=generator)
 
     def without_likelihood(self) -> ValueError:
         """The error of a family that has no Bayes predictor: it says which methods to write."""

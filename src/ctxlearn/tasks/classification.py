@@ -37,30 +37,27 @@ class PairwiseMetric(TaskFamily):
         self.n_classes: int = check_int("n_classes", n_classes, minimum=2)
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
-        """The hidden points before they are divided by their 3-norm, (B, C, n_per_class, d)."""
-        return {"weights": normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)}
+        return {"weights": _on_curve(self.sample_unconstrained(n_tasks, generator=generator)["weights"])}
 
     def sample_points(
         self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        direction = self._direction(parameters)
+        direction = parameters["weights"].sum(2)  # (B, C, d): the rule is linear in the sum over a class's points
         x = self.scale * normal((len(direction), n_points, self.n_features), generator)
         # dividing x by its norm changes no argmax, so it is left out
         return x, (x @ direction.mT).argmax(-1)
 
     def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        scores = _inner(self._direction(parameters), x)
+        scores = _inner(_on_curve(parameters["weights"]).sum(-2), x)
         density = _log_normal(x.square().sum(-1), self.n_features, self.scale)[..., None]
         return _unless(scores.amax(2) > _of_label(scores, y), density).mT
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
         return _log_standard_normal(parameters["weights"])
 
-    @staticmethod
-    def _direction(parameters: dict[str, Tensor]) -> Tensor:
-        """(..., C, d): the rule is linear in the sum over a class's points."""
-        w = parameters["weights"]
-        return (w / torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)).sum(-2)
+    def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        """The hidden points before they are divided by their 3-norm."""
+        return {"weights": normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)}
 
 
 class ClassPrototype(TaskFamily):
@@ -191,11 +188,17 @@ class Radial(TaskFamily):
 # Likelihoods are computed with the particles P on the last axis, (B, n, P), where memory is read in order.
 
 
+def _on_curve(w: Tensor) -> Tensor:
+    """Vectors divided by their 3-norm."""
+    norms: Tensor = torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)
+    return w / norms
+
+
 def _inner(w: Tensor, x: Tensor) -> Tensor:
     """Inner products (B, n, C, P) of w (B or 1, P, C, d) and x (B, n, d), as one product of matrices a task."""
     b, p, c, d = w.shape
     flat = w.permute(0, 2, 1, 3).reshape(b, c * p, d)
-    return (x @ flat.mT).unflatten(-1, (c, p))
+    return (x @ flat.mT).reshape(*x.shape[:2], c, p)
 
 
 def _half_squares(x: Tensor, w: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -220,7 +223,7 @@ def _unless(wrong: Tensor, density: Tensor) -> Tensor:
 
 
 def _log_normal(squares: Tensor, d: int, deviation: float | Tensor) -> Tensor:
-    """log N(x; m, deviation^2 I_d) where `squares` is |x - m|^2."""
+    """Log-density log N(x; m, deviation^2 I_d) where `squares` is |x - m|^2."""
     log_deviation = deviation.log() if isinstance(deviation, Tensor) else math.log(deviation)
     return -squares / (2 * deviation**2) - d * (log_deviation + 0.5 * math.log(2 * math.pi))
 
