@@ -8,5 +8,14 @@ from ctxlearn.evaluation.curves import (
     score_prefixes,
     task_interval,
 )
+from ctxlearn.evaluation.hindsight import hindsight
 
-__all__ = ["answer_prefixes", "evaluate", "paired_differences", "score_output", "score_prefixes", "task_interval"]
+__all__ = [
+    "answer_prefixes",
+    "evaluate",
+    "hindsight",
+    "paired_differences",
+    "score_output",
+    "score_prefixes",
+    "task_interval",
+]

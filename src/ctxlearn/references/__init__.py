@@ -1,5 +1,16 @@
 """Learners without trained parameters to compare with."""
 
+from ctxlearn.references.bayes import BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.references.classical import Chance, LogisticRegression, NearestNeighbor
+from ctxlearn.references.linear_gaussian import LinearGaussian
+from ctxlearn.references.selection import AlgorithmSelection
 
-__all__ = ["Chance", "LogisticRegression", "NearestNeighbor"]
+__all__ = [
+    "AlgorithmSelection",
+    "BayesOptimal",
+    "Chance",
+    "EffectiveSampleSizeWarning",
+    "LinearGaussian",
+    "LogisticRegression",
+    "NearestNeighbor",
+]

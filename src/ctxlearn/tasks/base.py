@@ -14,12 +14,16 @@ from ctxlearn.checks import check_float, check_generator, check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
 from ctxlearn.recorded import Recorded
 
+VIOLATED = -15.0
+"""Log-probability of a label that a task's rule excludes: e^-15 in place of 0, so that no context is impossible."""
+
 
 class TaskFamily(Recorded, ABC):
     """A distribution over tasks: first the task's latent parameters, then points of the task.
 
     A family of your own is a subclass with two methods, `sample_parameters` and `sample_points`, and the
-    attributes below. `examples/own_family.py` is one.
+    attributes below. `examples/own_family.py` is one. Two more, `log_likelihood` and `log_prior`, give it a
+    Bayes-optimal predictor.
 
     Attributes:
         n_features: an int d, or the shape of one input.
@@ -72,6 +76,38 @@ class TaskFamily(Recorded, ABC):
                 f" got {tasks.n_tasks} of {tasks.n_points}"
             )
         return replace(tasks, parameters=parameters) if with_parameters else tasks
+
+    def log_likelihood(self, parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+        """Joint log-density of each point and its label under each candidate task, log p(x_i, y_i | parameters). Optional.
+
+        Args:
+            parameters: of P candidate tasks: as `sample_parameters` gives them, but with the axes (B or 1, P) in place
+                of the axis of tasks, and in float64.
+            x: points of B tasks, (B, n, *shape) float64.
+            y: their labels, (B, n).
+
+        Returns:
+            (B, P, n). A label that the task's rule excludes adds `VIOLATED` in place of minus infinity.
+        """
+        raise self.without_likelihood()
+
+    def log_prior(self, parameters: Parameters) -> Tensor:
+        """Log-density of the prior up to a constant, (B or 1, P), of parameters with these two leading axes. Optional."""
+        raise self.without_likelihood()
+
+    def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
+        """Draw from the prior in the form that `log_prior` is a density of, and a random walk can move.
+
+        `sample_parameters`, unless these are confined to a surface. `log_likelihood` takes either form.
+        """
+        return self.sample_parameters(n_tasks, generator=generator)
+
+    def without_likelihood(self) -> ValueError:
+        """The error of a family that has no Bayes predictor: it says which methods to write."""
+        return ValueError(
+            f"{type(self).__name__} has no likelihood, so no Bayes predictor: write its methods log_likelihood(parameters,"
+            " x, y) -> log p(x_i, y_i | parameters), (B, P, n), and log_prior(parameters) -> (B or 1, P); see TaskFamily"
+        )
 
     def tasks(self, parameters: Parameters, n_points: int, *, generator: torch.Generator) -> Tasks:
         """`sample_points` as `Tasks`, whichever of its two forms the subclass returned."""

@@ -14,7 +14,7 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int
-from ctxlearn.tasks.base import TaskFamily, normal
+from ctxlearn.tasks.base import VIOLATED, TaskFamily, normal
 
 
 class PairwiseMetric(TaskFamily):
@@ -37,8 +37,7 @@ class PairwiseMetric(TaskFamily):
         self.n_classes: int = check_int("n_classes", n_classes, minimum=2)
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
-        w = normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)
-        return {"weights": w / torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)}
+        return {"weights": _on_curve(self.sample_unconstrained(n_tasks, generator=generator)["weights"])}
 
     def sample_points(
         self, parameters: dict[str, Tensor], n_points: int, *, generator: torch.Generator
@@ -47,6 +46,18 @@ class PairwiseMetric(TaskFamily):
         x = self.scale * normal((len(direction), n_points, self.n_features), generator)
         # dividing x by its norm changes no argmax, so it is left out
         return x, (x @ direction.mT).argmax(-1)
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        scores = _inner(_on_curve(parameters["weights"]).sum(-2), x)
+        density = _log_normal(x.square().sum(-1), self.n_features, self.scale)[..., None]
+        return _unless(scores.amax(2) > _of_label(scores, y), density).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["weights"])
+
+    def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> dict[str, Tensor]:
+        """The hidden points before they are divided by their 3-norm."""
+        return {"weights": normal((n_tasks, self.n_classes, self.n_per_class, self.n_features), generator)}
 
 
 class ClassPrototype(TaskFamily):
@@ -81,6 +92,15 @@ class ClassPrototype(TaskFamily):
         distance = prototypes.square().sum(-1)[:, None, :] - 2 * x @ prototypes.mT
         return x, distance.argmin(-1)
 
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        distance, constant = _half_squares(x, parameters["prototypes"], self.scale)
+        nearest = distance.amin(2)
+        density = (nearest[:, :, None] - distance).exp().sum(2).log() - nearest + (constant - math.log(self.n_classes))
+        return _unless(_of_label(distance, y) > nearest, density).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["prototypes"])
+
 
 class Amortization(TaskFamily):
     """Labels by a threshold at the task's mean: a rule that averaging the context finds.
@@ -108,6 +128,15 @@ class Amortization(TaskFamily):
         mean = parameters["mean"]
         x = mean[:, None, :] + self.scale * normal((len(mean), n_points, self.n_features), generator)
         return x, (x.sum(-1) <= mean.sum(-1, keepdim=True)).long()
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        mean = parameters["mean"]
+        distance, constant = _half_squares(x, mean[:, :, None, :], self.scale)
+        rule = (x.sum(-1)[..., None] <= mean.sum(-1)[:, None]).long()
+        return _unless(rule != y[..., None], constant - distance[:, :, 0]).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        return _log_standard_normal(parameters["mean"])
 
 
 class Radial(TaskFamily):
@@ -143,3 +172,62 @@ class Radial(TaskFamily):
         radius = parameters["radius"]
         x = self.spread * radius[:, None, None] * normal((len(radius), n_points, self.n_features), generator)
         return x, (torch.linalg.vector_norm(x, dim=-1) <= radius[:, None]).long()
+
+    def log_likelihood(self, parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        radius = parameters["radius"][:, None]  # (B or 1, 1, P)
+        size = torch.linalg.vector_norm(x, dim=-1)[..., None]
+        rule = (size <= radius).long()
+        return _unless(rule != y[..., None], _log_normal(size.square(), self.n_features, self.spread * radius)).mT
+
+    def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
+        radius = parameters["radius"]
+        inside = (radius >= self.low) & (radius <= self.high)
+        return torch.zeros_like(radius).masked_fill(~inside, -torch.inf)
+
+
+# Likelihoods are computed with the particles P on the last axis, (B, n, P), where memory is read in order.
+
+
+def _on_curve(w: Tensor) -> Tensor:
+    """Vectors divided by their 3-norm."""
+    norms: Tensor = torch.linalg.vector_norm(w, ord=3, dim=-1, keepdim=True)
+    return w / norms
+
+
+def _inner(w: Tensor, x: Tensor) -> Tensor:
+    """Inner products (B, n, C, P) of w (B or 1, P, C, d) and x (B, n, d), as one product of matrices a task."""
+    b, p, c, d = w.shape
+    flat = w.permute(0, 2, 1, 3).reshape(b, c * p, d)
+    return (x @ flat.mT).reshape(*x.shape[:2], c, p)
+
+
+def _half_squares(x: Tensor, w: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """(|x - w|^2 - |x|^2) / (2 s^2), (B, n, C, P), of x (B, n, d) and w (B or 1, P, C, d); and log N(x; 0, s^2 I), (B, n, 1).
+
+    The second less the first is log N(x; w, s^2 I); the first alone tells which w is nearest.
+    """
+    size = 0.5 * w.square().sum(-1, keepdim=True)
+    half = _inner(torch.cat([-w, size], dim=-1) / scale**2, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
+    return half, _log_normal(x.square().sum(-1), x.shape[-1], scale)[..., None]
+
+
+def _of_label(values: Tensor, y: Tensor) -> Tensor:
+    """The entry of class y_i: values (B, n, C, P) and y (B, n) give (B, n, P)."""
+    rows, points = torch.arange(y.shape[0], device=y.device)[:, None], torch.arange(y.shape[1], device=y.device)
+    return values[rows, points, y]
+
+
+def _unless(wrong: Tensor, density: Tensor) -> Tensor:
+    """The log-density, and `VIOLATED` more where the label is not what the rule says."""
+    return torch.where(wrong, density + VIOLATED, density)
+
+
+def _log_normal(squares: Tensor, d: int, deviation: float | Tensor) -> Tensor:
+    """Log-density log N(x; m, deviation^2 I_d) where `squares` is |x - m|^2."""
+    log_deviation = deviation.log() if isinstance(deviation, Tensor) else math.log(deviation)
+    return -squares / (2 * deviation**2) - d * (log_deviation + 0.5 * math.log(2 * math.pi))
+
+
+def _log_standard_normal(w: Tensor) -> Tensor:
+    """Up to a constant, over all axes but the two first."""
+    return -0.5 * w.square().flatten(2).sum(-1)

@@ -1,0 +1,145 @@
+"""Posteriors by weighted candidate tasks: importance sampling from the prior, or all tasks of a finite pool."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ctxlearn.checks import describe
+from ctxlearn.episodes import Parameters
+from ctxlearn.references.inference import Inference, Joint
+from ctxlearn.tasks.base import TaskFamily
+
+IMPOSSIBLE = -1e3
+"""The least log-likelihood of one point that counts: sums over points stay finite whatever a family returns."""
+BLOCK = 2**19
+"""Points times particles computed at once."""
+
+
+class Population:
+    """P weighted candidate tasks for each of B tasks, and how they answer.
+
+    Args:
+        family: with `log_likelihood`.
+        parameters: with leading axes (B or 1, P), float64.
+        log_weights: unnormalised: their log-sum is the log-evidence of what was absorbed, (B, P).
+    """
+
+    def __init__(self, family: TaskFamily, parameters: Parameters, log_weights: Tensor) -> None:
+        self.family, self.parameters, self.log_weights = family, parameters, log_weights
+
+    def log_likelihood(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, P, n) of points x (B, n, *shape) with labels y (B, n)."""
+        return checked_log_likelihood(self.family, self.parameters, x, y)
+
+    def answer(self, query_x: Tensor) -> tuple[Joint, Tensor]:
+        """The joint of queries (B, q, *shape), and log p(x_q, y_q = c) under each particle, (B, P, q, C)."""
+        shape = query_x.shape[:2]
+        labels = [torch.full(shape, c, device=query_x.device) for c in range(self.family.n_classes or 0)]
+        each = torch.stack([self.log_likelihood(query_x, y) for y in labels])  # (C, B, P, q)
+        weighted = each + self.log_weights[None, :, :, None]
+        top = weighted.amax((0, 2), keepdim=True)
+        weights = (weighted - top).exp_()
+        log_p = (weights.sum(2).clamp(min=1e-300).log() + top[:, :, 0]).movedim(0, -1)
+        of_particle = weights.sum(0)
+        ess = of_particle.sum(1).square() / of_particle.square().sum(1)
+        return Joint(log_p, ess), each.movedim(0, -1)
+
+
+def checked_log_likelihood(family: TaskFamily, parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """`family.log_likelihood`, at least `IMPOSSIBLE`; a ValueError where it is not numbers of the right shape."""
+    values = family.log_likelihood(parameters, x, y)
+    if (
+        not isinstance(values, Tensor)
+        or values.ndim != 3
+        or values.shape[0] != x.shape[0]
+        or values.shape[2] != x.shape[1]
+    ):
+        raise ValueError(
+            f"{type(family).__name__}.log_likelihood: expected (B, P, n) with B = {x.shape[0]} and n = {x.shape[1]},"
+            f" got {describe(values)}"
+        )
+    if bool(values.isnan().any()):
+        raise ValueError(f"{type(family).__name__}.log_likelihood: expected numbers, got NaN")
+    return values.double().clamp(min=IMPOSSIBLE)
+
+
+def effective_size(log_weights: Tensor) -> Tensor:
+    """(sum w)^2 / sum w^2 over the last axis."""
+    return 1 / log_weights.softmax(-1).square().sum(-1)
+
+
+def as_particles(parameters: Parameters) -> Parameters:
+    """Parameters of P tasks with a leading axis of size 1 and floating numbers in float64."""
+    if isinstance(parameters, Tensor):
+        return (parameters.double() if parameters.is_floating_point() else parameters)[None]
+    if isinstance(parameters, dict):
+        return {name: as_particles(value) for name, value in parameters.items()}
+    if isinstance(parameters, list | tuple):
+        return type(parameters)(as_particles(value) for value in parameters)
+    raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(parameters)}")
+
+
+def to_device(parameters: Parameters, device: torch.device) -> Parameters:
+    """All tensors on `device`."""
+    if isinstance(parameters, dict):
+        return {name: to_device(value, device) for name, value in parameters.items()}
+    if isinstance(parameters, list | tuple):
+        return type(parameters)(to_device(value, device) for value in parameters)
+    return parameters.to(device)
+
+
+def n_particles(parameters: Parameters) -> int:
+    """P of parameters with leading axes (1, P)."""
+    while not isinstance(parameters, Tensor):
+        parameters = next(iter(parameters.values())) if isinstance(parameters, dict) else parameters[0]
+    return parameters.shape[1]
+
+
+class PoolInference(Inference):
+    """Exact when the candidates are all tasks there are: a finite pool of equally likely parameters.
+
+    Args:
+        family: with `log_likelihood`.
+        pool: parameters of P tasks, as `sample_parameters` gives them.
+    """
+
+    def __init__(self, family: TaskFamily, pool: Parameters) -> None:
+        self.family, self.n_classes = family, family.n_classes or 0
+        self.pool = as_particles(pool)
+        self.size = n_particles(self.pool)
+        self.chunk = max(1, BLOCK // self.size)
+
+    def joint(self, x: Tensor, y: Tensor, query_x: Tensor) -> Joint:
+        population = self._start(x)
+        for i in range(x.shape[1]):
+            population.log_weights = (
+                population.log_weights + population.log_likelihood(x[:, i : i + 1], y[:, i : i + 1])[..., 0]
+            )
+        return answer_in_blocks(population, query_x)
+
+    def joint_prefixes(self, x: Tensor, y: Tensor) -> Joint:
+        population, joints = self._start(x), []
+        for i in range(x.shape[1]):
+            joint, each = population.answer(x[:, i : i + 1])
+            joints.append(joint)
+            label = y[:, None, i, None].expand(-1, each.shape[1], -1)
+            population.log_weights = population.log_weights + each[:, :, 0].gather(2, label)[..., 0]
+        return in_order(joints)
+
+    def _start(self, x: Tensor) -> Population:
+        log_weights = x.new_full((len(x), self.size), -math.log(self.size))
+        return Population(self.family, to_device(self.pool, x.device), log_weights)
+
+
+def answer_in_blocks(population: Population, query_x: Tensor) -> Joint:
+    """The joint of many queries, a block of them at a time."""
+    size = max(1, BLOCK // population.log_weights.numel())
+    return in_order([population.answer(block)[0] for block in torch.split(query_x, size, dim=1)])
+
+
+def in_order(joints: list[Joint]) -> Joint:
+    """Joints of consecutive queries as one."""
+    return Joint(torch.cat([joint.log_p for joint in joints], dim=1), torch.cat([joint.ess for joint in joints], dim=1))

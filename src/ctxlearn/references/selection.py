@@ -1,0 +1,167 @@
+"""Algorithm selection: one of several learners for each task, chosen from its context alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ctxlearn.checks import check_choice, describe
+from ctxlearn.learners.base import Learner, State
+from ctxlearn.references.bayes import BayesOptimal
+from ctxlearn.tasks.base import TaskFamily
+
+POINTS = 2**15
+"""Context points handed to a learner at once in leave-one-out."""
+
+
+class Selected(NamedTuple):
+    """Attributes:
+    log_weights: of the learners, (B, K) float64.
+    states: what each learner made of the context.
+    """
+
+    log_weights: Tensor
+    states: list[State]
+
+
+class AlgorithmSelection(Learner):
+    """For each task, the learner that does best on its context, or all of them weighted by how well they do.
+
+    Rules: "loo" trusts a learner by its leave-one-out log-loss on the context; "evidence" by the evidence of the
+    context under the family it is for, which is Bayes' rule; "prequential" by its log-loss on each context point
+    given those before it. Without a context, and between learners that tie, all have equal weight. For regression the
+    loss is squared error.
+
+    `predict_prefixes` with "loo" adapts each learner n times for each prefix of n points, N^2 / 2 times a task; the
+    other rules cost one pass over the prefixes.
+
+    Args:
+        learners: two or more learners of one kind of task, trained or not, in a mapping by name or in a list.
+        rule: "loo", "evidence" or "prequential".
+        soft: weight the learners by exp(-total loss) or by the posterior of their families, instead of picking one.
+        families: for "evidence": the family each learner is for, in the same order.
+
+    Raises:
+        ValueError: learners that do not fit together; families missing, or given for another rule.
+    """
+
+    def __init__(
+        self,
+        learners: Mapping[str, Learner] | Sequence[Learner],
+        rule: str = "loo",
+        soft: bool = False,
+        families: Sequence[TaskFamily] | None = None,
+    ) -> None:
+        members = list(learners.values() if isinstance(learners, Mapping) else learners)
+        _check_members(members)
+        super().__init__(members[0].n_features, members[0].n_classes)
+        self.rule = check_choice("rule", rule, ("loo", "evidence", "prequential"))
+        if soft and self.n_classes is None and rule != "evidence":
+            raise ValueError("soft: expected False for regression, where a squared error is no log-loss")
+        self.soft = soft
+        self.learners = nn.ModuleList(members)
+        if (families is not None) != (rule == "evidence"):
+            raise ValueError(
+                f'families: expected one a learner with rule="evidence" and none otherwise, got rule={rule!r}'
+            )
+        if families is not None and len(families) != len(members):
+            raise ValueError(f"families: expected {len(members)}, one a learner, got {len(families)}")
+        self._bayes = [BayesOptimal(family) for family in families or []]
+
+    def adapt(self, context_x: Tensor, context_y: Tensor) -> Selected:
+        context_x, context_y = self.check_context(context_x, context_y)
+        return Selected(
+            self._weigh(self._trust(context_x, context_y)),
+            [learner.adapt(context_x, context_y) for learner in self.members],
+        )
+
+    def predict(self, state: Selected, query_x: Tensor) -> Tensor:
+        outputs = [learner.predict(s, query_x) for learner, s in zip(self.members, state.states, strict=True)]
+        return self._mix(outputs, state.log_weights[:, None, :])
+
+    def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
+        x, y = self.check_context(x, y, names=("x", "y"))
+        outputs = [learner.predict_prefixes(x, y) for learner in self.members]
+        return self._mix(outputs, self._weigh(self._trust_prefixes(x, y, outputs)))
+
+    def choices(self, x: Tensor, y: Tensor) -> Tensor:
+        """Weights of the learners at every prefix, (B, N, K): how often each is chosen, when averaged over tasks."""
+        x, y = self.check_context(x, y, names=("x", "y"))
+        outputs = [learner.predict_prefixes(x, y) for learner in self.members]
+        return self._weigh(self._trust_prefixes(x, y, outputs)).exp()
+
+    @property
+    def members(self) -> list[Learner]:
+        """The learners, in order."""
+        return [learner for learner in self.learners if isinstance(learner, Learner)]
+
+    def _trust(self, x: Tensor, y: Tensor) -> Tensor:
+        """Log-likelihood of the context under each learner or its family, (B, K)."""
+        if self.rule == "evidence":
+            return torch.stack([bayes.log_evidence(x, y) for bayes in self._bayes], dim=-1)
+        if x.shape[1] == 0:
+            return torch.zeros(len(x), len(self.members), dtype=torch.float64, device=x.device)
+        if self.rule == "prequential":
+            return torch.stack([-losses(m, m.predict_prefixes(x, y), y).sum(1) for m in self.members], dim=-1)
+        return torch.stack([-leave_one_out(m, x, y).sum(1) for m in self.members], dim=-1)
+
+    def _trust_prefixes(self, x: Tensor, y: Tensor, outputs: list[Tensor]) -> Tensor:
+        """`_trust` of the points before each point, (B, N, K)."""
+        if self.rule == "evidence":
+            return torch.stack([bayes.log_evidence_prefixes(x, y)[:, :-1] for bayes in self._bayes], dim=-1)
+        if self.rule == "prequential":
+            known = torch.stack([-losses(m, out, y) for m, out in zip(self.members, outputs, strict=True)], dim=-1)
+            return known.cumsum(1) - known
+        return torch.stack([self._trust(x[:, :i], y[:, :i]) for i in range(x.shape[1])], dim=1)
+
+    def _weigh(self, trust: Tensor) -> Tensor:
+        """Log-weights from log-likelihoods, over the last axis."""
+        if self.soft:
+            return trust.log_softmax(-1)
+        best = (trust == trust.amax(-1, keepdim=True)).double()
+        return (best / best.sum(-1, keepdim=True)).log()
+
+    def _mix(self, outputs: list[Tensor], log_weights: Tensor) -> Tensor:
+        """Outputs of the learners (B, q, C) or (B, q), mixed by weights (B, q or 1, K)."""
+        stacked = torch.stack(outputs, dim=2)
+        if self.n_classes is None:
+            return (stacked * log_weights.exp()).sum(-1).to(stacked.dtype)
+        mixed = (stacked.double().log_softmax(-1) + log_weights[..., None]).logsumexp(2)
+        return mixed.to(stacked.dtype)
+
+
+def losses(learner: Learner, output: Tensor, y: Tensor) -> Tensor:
+    """Log-loss in nats, or squared error, of each answer: outputs (B, q, C) or (B, q) give (B, q) float64."""
+    if learner.n_classes is None:
+        return (output - y).double().square()
+    return F.cross_entropy(output.double().flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+
+
+def leave_one_out(learner: Learner, x: Tensor, y: Tensor) -> Tensor:
+    """Loss of each point when the learner adapts to the others: x (B, n, *shape), y (B, n) give (B, n) float64."""
+    n = y.shape[1]
+    kept = torch.arange(n - 1, device=x.device).expand(n, -1)
+    kept = kept + (kept >= torch.arange(n, device=x.device)[:, None])  # (n, n - 1): row j lacks point j
+    size = max(1, POINTS // (n * n))
+    rows = []
+    for part_x, part_y in zip(torch.split(x, size), torch.split(y, size), strict=True):
+        state = learner.adapt(part_x[:, kept].flatten(0, 1), part_y[:, kept].flatten(0, 1))
+        output = learner.predict(state, part_x.flatten(0, 1)[:, None])
+        rows.append(losses(learner, output, part_y.flatten()[:, None]).view(-1, n))
+    return torch.cat(rows)
+
+
+def _check_members(members: list[Learner]) -> None:
+    if len(members) < 2 or not all(isinstance(learner, Learner) for learner in members):
+        raise ValueError(f"learners: expected two or more learners, got {describe(members)}")
+    first = members[0]
+    for learner in members[1:]:
+        if learner.n_classes != first.n_classes or learner.n_features != first.n_features:
+            raise ValueError(
+                f"learners: expected learners of one kind of task, got ({first.n_features} features, {first.n_classes}"
+                f" classes) and ({learner.n_features} features, {learner.n_classes} classes)"
+            )
