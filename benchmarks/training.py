@@ -15,7 +15,8 @@ from ctxlearn import TrainingConfig
 from ctxlearn.evaluation import score_prefixes
 from ctxlearn.learners import InContextTransformer, Learner
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.optimal import PROFILES, icl_config, icl_learner
+from ctxlearn.studies.arms import icl_learner
+from ctxlearn.studies.optimal import PROFILES, icl_config
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 from ctxlearn.training.objective import RandomSplit

@@ -40,7 +40,11 @@ LABELS = {
 STYLES: dict[str, Any] = {
     "Bayes of the mixture": "--",
     "Bayes of the family": ":",
-    "NearestNeighbor": ":", "LogisticRegression": "--", "Chance": (0, (1, 3)), "NearestClassMean": "-."}
+    "NearestNeighbor": ":",
+    "LogisticRegression": "--",
+    "Chance": (0, (1, 3)),
+    "NearestClassMean": "-.",
+}
 RC: Any = {
     "font.size": 10,
     "axes.spines.top": False,

@@ -36,11 +36,10 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     shapes.setdefault(p.shape, []).append(p)
             for shape, matrices in shapes.items():
-                buffers = []
-                for p in matrices:
-                    buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-                    buffers.append(buffer.lerp_(p.grad, 1 - group["momentum"]))
-                ahead = torch.stack([p.grad.lerp(b, group["momentum"]) for p, b in zip(matrices, buffers, strict=True)])
+                gradients = torch.stack([p.grad for p in matrices if p.grad is not None])
+                buffers = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in matrices]
+                torch._foreach_lerp_(buffers, list(gradients), 1 - group["momentum"])
+                ahead = gradients.lerp(torch.stack(buffers), group["momentum"])
                 updates = orthogonalised(ahead) * (-0.2 * group["lr"] * max(shape) ** 0.5)
                 for p, update in zip(matrices, updates, strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update)
@@ -48,7 +47,7 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
     """Matrices (k, r, c) with their singular values moved to between about 0.7 and 1.2."""
-    wide = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT
+    wide: Tensor = matrices if matrices.shape[-2] <= matrices.shape[-1] else matrices.mT
     wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         square = wide @ wide.mT
