@@ -113,6 +113,12 @@ class Selection(Study):
             f"{count(len(learners), 'training seed')}."
             + (" With fewer than 3 seeds the claims speak of these trained models only." if len(learners) < 3 else "")
             + (
+                " Off its distribution the mixture's posterior rests on few particles in places (an effective sample size"
+                " below 32): its curves there are approximate."
+                if thin
+                else ""
+            )
+            + (
                 " The smoke profile only shows that everything runs: its numbers mean nothing."
                 if profile == "smoke"
                 else ""
