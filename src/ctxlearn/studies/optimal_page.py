@@ -109,8 +109,8 @@ def regret_section(scores: Scores) -> Section:
         own, mixed = (scores.per_task(name, "", family) for name in (BAYES_FAMILY, BAYES_MIXTURE))
         alone, together = (scores.per_task(ICL, place, family)[:, : own.shape[1]] for place in (family, MIXTURE))
         ceiling, training = own - mixed, (mixed - together) - (own - alone)
-        shown = [mean_interval(part) for part in (ceiling + training, ceiling, training)]
-        parts.append([family, *(f"{part.value:+.2f} ({part.low:+.2f} to {part.high:+.2f})" for part in shown)])
+        intervals = [mean_interval(part) for part in (ceiling + training, ceiling, training)]
+        parts.append([family, *(f"{i.value:+.2f} ({i.low:+.2f} to {i.high:+.2f})" for i in intervals)])
     loss = Table(
         "What the in-context model loses by training on the mixture, in points of accuracy with 95 % interval",
         [
