@@ -6,9 +6,19 @@ from torch import nn
 
 from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import Recorded
-from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
+from ctxlearn.references import Chance, LinearGaussian, LinearPool, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import initial_weights
-from ctxlearn.tasks import Amortization, ClassPrototype, Labelled, Mixture, PairwiseMetric, Radial, TaskFamily
+from ctxlearn.tasks import (
+    Amortization,
+    ClassPrototype,
+    Labelled,
+    LinearRegression,
+    Mixture,
+    PairwiseMetric,
+    Pool,
+    Radial,
+    TaskFamily,
+)
 
 
 class Lines(TaskFamily):
@@ -66,6 +76,10 @@ def families():
         "labelled images with names": labelled(shape=(2, 3, 3), names=True),
         "labelled in a mixture": Mixture([labelled(), ClassPrototype(3, 3)]),
         "regression": Lines(),
+        "linear regression": LinearRegression(3, noise=0.5, active=2),
+        "a pool of 5 tasks": Pool(ClassPrototype(), 5),
+        "a pool of regressions": Pool(LinearRegression(2), 7),
+        "a pool of a mixture": Pool(Mixture(three_families()), 5),
         "mixture of regressions": Mixture([Lines(), Lines(noise=0.5)]),
     }
 
@@ -108,6 +122,8 @@ def references():
         "3-NN for regression": NearestNeighbor(2, None, k=3),
         "logistic regression": LogisticRegression(2, 3),
         "strongly penalised logistic regression of any inputs": LogisticRegression(None, 2, penalty=3.0),
+        "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
+        "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
         "chance": Chance(Amortization()),
         "chance of regression": Chance(Lines()),
     }

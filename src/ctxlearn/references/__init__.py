@@ -3,6 +3,7 @@
 from ctxlearn.references.bayes import BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.references.classical import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.references.linear_gaussian import LinearGaussian
+from ctxlearn.references.linear_pool import LinearPool
 from ctxlearn.references.selection import AlgorithmSelection
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Chance",
     "EffectiveSampleSizeWarning",
     "LinearGaussian",
+    "LinearPool",
     "LogisticRegression",
     "NearestNeighbor",
 ]
