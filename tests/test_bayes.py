@@ -191,7 +191,10 @@ def test_everything_is_computed_in_float64(generator):
 
 DEGENERATE = {
     "no points": (torch.zeros(1, 0, 2), torch.zeros(1, 0, dtype=torch.int64)),
-    "one class": (torch.randn(1, 9, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(1, 9, dtype=torch.int64)),
+    "one class": (
+        torch.randn(1, 9, 2, generator=torch.Generator().manual_seed(0)),
+        torch.zeros(1, 9, dtype=torch.int64),
+    ),
     "one point many times": (torch.ones(1, 9, 2), torch.ones(1, 9, dtype=torch.int64)),
     "one point with both labels": (torch.ones(1, 8, 2), torch.tensor([[0, 1] * 4])),
     "points at the origin": (torch.zeros(1, 4, 2), torch.tensor([[0, 1, 1, 1]])),

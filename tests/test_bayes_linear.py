@@ -13,7 +13,9 @@ def points(generator, n_tasks=6, n=9, d=4, noise=0.5):
 
 def prior(generator, d=4):
     a = torch.randn(d, d, generator=generator, dtype=torch.float64)
-    return torch.randn(d, generator=generator, dtype=torch.float64), a @ a.T / d + 0.1 * torch.eye(d, dtype=torch.float64)
+    return torch.randn(d, generator=generator, dtype=torch.float64), a @ a.T / d + 0.1 * torch.eye(
+        d, dtype=torch.float64
+    )
 
 
 def test_mean_variance_and_evidence_are_the_textbooks(generator):
