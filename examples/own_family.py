@@ -27,7 +27,7 @@ class Stripes(TaskFamily):
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    config = ctxlearn.TrainingConfig(steps=steps, n_points=30, warmup_steps=min(100, steps))
+    config = ctxlearn.TrainingConfig(steps=steps, n_points=30)
     run = ctxlearn.train(InContextTransformer(2, 2), Stripes(), config, out=f"runs/stripes-{steps}")
     learners = {"in context": run.learner, "logistic": LogisticRegression()}
     scores = ctxlearn.evaluate(learners, Stripes(), n_tasks=500, n_points=30, seed=0, per_task=True)

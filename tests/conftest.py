@@ -8,7 +8,11 @@ import torch
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "ctxlearn", deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "ctxlearn",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile("ctxlearn")
 

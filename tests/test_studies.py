@@ -158,6 +158,16 @@ def test_equal_trainings_are_one_run(tmp_path):
     assert store.load(twice[0]).state_dict().keys() == store.load(twice[1]).state_dict().keys()
 
 
+def test_selection_finds_the_runs_of_optimal_and_trains_none(smoke, tmp_path):
+    before = weights(smoke.folder)
+    result = reproduce(
+        "selection", profile="smoke", out=tmp_path / "selection", runs=smoke.folder / "runs", progress=False
+    )
+    assert weights(smoke.folder) == before
+    assert (tmp_path / "selection" / "report.html").is_file()
+    assert {c.group for c in result.claims} == {"radial", "shift", "posterior-off-distribution"}
+
+
 def test_names_are_known_for_every_study():
-    assert "optimal" in STUDIES
+    assert {"optimal", "selection"} <= set(STUDIES)
     assert list(PROFILES) == ["smoke", "quick", "paper"]

@@ -128,8 +128,8 @@ def test_shards_can_be_drawn_again_alone(tmp_path, monkeypatch):
 
     family = type("Kept", (ClassPrototype,), {"sample": keep})()
     config = TrainingConfig(**runs.SMALL | {"seed": 3, "shards": 4, "threads": 2})
-    monkeypatch.setattr("ctxlearn.training.loop.configuration", lambda value: str(type(value)))
-    monkeypatch.setattr("ctxlearn.training.loop.read_run", None)
+    monkeypatch.setattr("ctxlearn.training.start.configuration", lambda value: str(type(value)))
+    monkeypatch.setattr("ctxlearn.training.start.read_run", None)
     train(runs.transformer(), family, config, out=tmp_path)
     source = FamilySource(ClassPrototype(), config.tasks_per_shard, config.n_points)
     for step, shard in ((0, 0), (7, 2), (11, 3)):
@@ -253,3 +253,9 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(name, 
     with pytest.raises(ValueError, match=f"^{name}: expected|^{name}: .* has no parameters"):
         train(*arguments(), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("out", [None, 3, ["run"]])
+def test_a_folder_that_is_no_path_is_refused(out):
+    with pytest.raises(ValueError, match=r"^out: expected a path, got"):
+        runs.small(out)

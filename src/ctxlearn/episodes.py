@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_inputs, check_int, check_labels, check_same
+from ctxlearn.checks import check_inputs, check_int, check_labels, check_same, describe
 
 Parameters = Any
 """What makes a task the one it is: a tensor, or dicts and lists of tensors, each with the tasks on its first axis."""
@@ -72,8 +72,11 @@ class Tasks:
         shape = tuple(self.x.shape[2:]) if isinstance(self.x, Tensor) and self.x.ndim > 2 else (1,)
         check_inputs("x", self.x, shape, accepts_missing=True)
         check_labels("y", self.y, (self.x.shape[0], self.x.shape[1]), self.n_classes)
-        if self.component is not None and tuple(self.component.shape) != (self.n_tasks,):
-            raise ValueError(f"component: expected shape ({self.n_tasks},), got {tuple(self.component.shape)}")
+        component: object = self.component
+        if component is None:
+            return
+        if not isinstance(component, Tensor) or tuple(component.shape) != (self.n_tasks,):
+            raise ValueError(f"component: expected a tensor of shape ({self.n_tasks},), got {describe(component)}")
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter((self.x, self.y))

@@ -50,7 +50,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         reason = error.strerror or str(error)
-        raise StorageError(error.errno, f"cannot write {path}: {reason}. Free space or choose another folder") from error
+        raise StorageError(
+            error.errno, f"cannot write {path}: {reason}. Free space or choose another folder"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -87,9 +89,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     Raises:
         StorageError: it could not be written.
     """
-    held = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    held = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
     header = json.dumps({"content": dict(metadata), "sha256": digest_tensors(held, metadata)}, sort_keys=True)
-    write_atomically(path, to_bytes(held, metadata={HEADER: header}))  # one entry: safetensors writes several in any order
+    write_atomically(
+        path, to_bytes(held, metadata={HEADER: header})
+    )  # one entry: safetensors writes several in any order
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

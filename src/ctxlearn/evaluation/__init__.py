@@ -1,6 +1,21 @@
 """Evaluation: scores with intervals, and paired comparisons."""
 
-from ctxlearn.evaluation.curves import evaluate, paired_differences, score_output, score_prefixes, task_interval
+from ctxlearn.evaluation.curves import (
+    answer_prefixes,
+    evaluate,
+    paired_differences,
+    score_output,
+    score_prefixes,
+    task_interval,
+)
 from ctxlearn.evaluation.hindsight import hindsight
 
-__all__ = ["evaluate", "hindsight", "paired_differences", "score_output", "score_prefixes", "task_interval"]
+__all__ = [
+    "answer_prefixes",
+    "evaluate",
+    "hindsight",
+    "paired_differences",
+    "score_output",
+    "score_prefixes",
+    "task_interval",
+]

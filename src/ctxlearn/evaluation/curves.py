@@ -11,7 +11,7 @@ from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
-from ctxlearn.checks import check_int, describe, trusted_values
+from ctxlearn.checks import check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
 from ctxlearn.seeding import Stream, generator_for
@@ -60,6 +60,8 @@ def evaluate(
     _check(learners, family)
     check_int("n_tasks", n_tasks, minimum=2)
     check_int("n_points", n_points, minimum=1)
+    if threads is not None:
+        check_int("threads", threads, minimum=1)
     tasks = family.sample(n_tasks, n_points, generator=generator_for(seed, Stream.TEST))
     values = {
         name: score_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
@@ -95,22 +97,34 @@ def score_prefixes(
     learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
-    learner.eval()
+    output = answer_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
+    return score_output(output, tasks.y, tasks.n_classes).double().numpy()
+
+
+def answer_prefixes(
+    learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
+) -> Tensor:
+    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N)."""
     pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
     bar = tqdm(
         total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True, leave=False
     )
 
-    def score(piece: Tensor) -> np.ndarray:
+    def answer(piece: Tensor) -> Tensor:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked
         with torch.inference_mode(), trusted_values():
             part = tasks.tasks(piece)
-            scores = score_output(learner.predict_prefixes(part.x, part.y), part.y, tasks.n_classes)
+            output = learner.predict_prefixes(part.x, part.y)
         bar.update(len(piece))
-        return scores.double().numpy()
+        return output
 
-    with one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
-        return np.concatenate(workers.map(score, pieces))
+    mode = learner.training
+    learner.eval()
+    try:
+        with one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
+            return torch.cat(workers.map(answer, pieces))
+    finally:
+        learner.train(mode)
 
 
 def score_output(output: Tensor, y: Tensor, n_classes: int | None) -> Tensor:
@@ -160,15 +174,28 @@ def paired_differences(per_task: pd.DataFrame, baseline: str, *, level: float = 
 
     Returns:
         One row per other learner, family, n_context and seed: mean, low, high (Student's t over tasks), n_tasks.
-        n_context -1 is the mean over the lengths from 1 on.
+        n_context -1 is the mean over the lengths from 1 on, where there are such.
+
+    Raises:
+        ValueError: a table of another kind, a baseline that is not in it or nothing to compare with it, or a level
+            outside (0, 1).
     """
+    check_float("level", level, above=0, maximum=1 - 1e-9)
+    needed = {"learner", "family", "n_context", "seed", "task", "value"}
+    if not isinstance(per_task, pd.DataFrame) or not needed <= set(per_task.columns):
+        got = list(per_task.columns) if isinstance(per_task, pd.DataFrame) else per_task
+        raise ValueError(f"per_task: expected the table of evaluate(..., per_task=True), got {describe(got)}")
     names = list(per_task["learner"].unique())
     if baseline not in names:
-        raise ValueError(f"baseline: expected one of {', '.join(names)}, got {baseline!r}")
+        raise ValueError(f"baseline: expected one of {', '.join(map(str, names))}, got {baseline!r}")
+    if len(names) < 2:
+        raise ValueError(f"per_task: expected more learners than the baseline, got only {baseline!r}")
     rows = []
     for (family, seed), part in per_task.groupby(["family", "seed"], sort=False):
         wide = part.pivot_table(index=["learner", "task"], columns="n_context", values="value")
-        wide[-1] = wide.drop(columns=0, errors="ignore").mean(axis=1)
+        with_context = wide.drop(columns=0, errors="ignore")
+        if with_context.shape[1]:
+            wide[-1] = with_context.mean(axis=1)
         for name in names:
             if name == baseline or name not in wide.index.get_level_values(0):
                 continue
@@ -185,7 +212,7 @@ def paired_differences(per_task: pd.DataFrame, baseline: str, *, level: float = 
                 pd.DataFrame(
                     {
                         **columns,
-                        "mean": difference.mean(0).to_numpy(),
+                        "mean": difference.to_numpy().mean(0),
                         "low": low,
                         "high": high,
                         "n_tasks": len(difference),

@@ -55,9 +55,7 @@ class Block(nn.Module):
     def __init__(self, width: int, config: BlockConfig) -> None:
         super().__init__()
         if config.head_width is None and width % config.heads:
-            raise ValueError(
-                f"heads: expected a divisor of width {width} (or a head_width), got {config.heads} heads"
-            )
+            raise ValueError(f"heads: expected a divisor of width {width} (or a head_width), got {config.heads} heads")
         self.heads = config.heads
         inner = config.heads * (config.head_width or width // config.heads)
         hidden = config.hidden or 4 * width

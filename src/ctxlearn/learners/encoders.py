@@ -24,6 +24,7 @@ class MLP(Recorded, nn.Module):
     def __init__(self, n_inputs: int, n_outputs: int, hidden: int = 64) -> None:
         super().__init__()
         self.n_outputs = check_int("n_outputs", n_outputs, minimum=1)
+        check_int("n_inputs", n_inputs, minimum=1)
         hidden = check_int("hidden", hidden, minimum=1)
         self.layers = nn.Sequential(nn.Linear(n_inputs, hidden), nn.ReLU(), nn.Linear(hidden, n_outputs))
 

@@ -53,7 +53,8 @@ class InContextTransformer(Learner):
         self.width = check_int("width", width, minimum=1)
         if blocks is None:
             blocks = [BlockConfig(heads=heads)] * check_int("depth", depth, minimum=1)
-        if not blocks or not all(isinstance(block, BlockConfig) for block in blocks):
+        listed = isinstance(blocks, Sequence) and len(blocks) > 0
+        if not listed or not all(isinstance(block, BlockConfig) for block in blocks):
             raise ValueError(f"blocks: expected a non-empty list of BlockConfig, got {describe(blocks)}")
         self._n_labels = 1 if self.n_classes is None else self.n_classes
         with initial_weights(seed):

@@ -34,9 +34,7 @@ class NearestNeighbor(Learner):
         k: neighbours, >= 1.
     """
 
-    def __init__(
-        self, n_features: int | tuple[int, ...] | None = None, n_classes: int | None = 2, k: int = 1
-    ) -> None:
+    def __init__(self, n_features: int | tuple[int, ...] | None = None, n_classes: int | None = 2, k: int = 1) -> None:
         super().__init__(n_features, n_classes)
         self.k = check_int("k", k, minimum=1)
 
@@ -123,7 +121,9 @@ class LogisticRegression(Learner):
         ridge = torch.full((size,), self.penalty, dtype=points.dtype, device=points.device)
         ridge[-1] *= 1e-3
         mask = present[..., None, :].to(points.dtype)
-        squares = (points[..., :, None] * points[..., None, :]).flatten(-2)  # (B, 1, n, D D): Hessians are sums of these
+        squares = (points[..., :, None] * points[..., None, :]).flatten(
+            -2
+        )  # (B, 1, n, D D): Hessians are sums of these
 
         def evaluate(w: Tensor) -> tuple[Tensor, Tensor]:
             log_p = (w @ points.mT).log_softmax(-2)
@@ -150,7 +150,9 @@ class LogisticRegression(Learner):
                 step = torch.where(worse[..., None, None], 0.5 * step, step)
                 tried, log_p = evaluate(weights - step)
             weights, value = weights - step, tried
-            if float(step.abs().max()) < 1e-6:  # Newton converges quadratically: the next step would be about its square
+            if (
+                float(step.abs().max()) < 1e-6
+            ):  # Newton converges quadratically: the next step would be about its square
                 break
         return weights
 

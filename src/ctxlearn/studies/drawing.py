@@ -22,6 +22,12 @@ COLOURS = {
     "LogisticRegression": "#444444",
     "NearestClassMean": "#009E73",
     "Chance": "#999999",
+    "selection, leave-one-out": "#D55E00",
+    "selection, soft leave-one-out": "#E69F00",
+    "selection, evidence": "#009E73",
+    "selection, soft evidence": "#56B4E9",
+    "Bayes of the mixture": "#000000",
+    "Bayes of the family": "#777777",
 }
 LABELS = {
     "InContextTransformer": "in-context transformer",
@@ -31,7 +37,14 @@ LABELS = {
     "NearestClassMean": "nearest class mean",
     "Chance": "chance",
 }
-STYLES = {"NearestNeighbor": ":", "LogisticRegression": "--", "Chance": (0, (1, 3)), "NearestClassMean": "-."}
+STYLES: dict[str, Any] = {
+    "Bayes of the mixture": "--",
+    "Bayes of the family": ":",
+    "NearestNeighbor": ":",
+    "LogisticRegression": "--",
+    "Chance": (0, (1, 3)),
+    "NearestClassMean": "-.",
+}
 RC: Any = {
     "font.size": 10,
     "axes.spines.top": False,

@@ -3,6 +3,7 @@
 STUDIES = {
     "optimal": "Figure 2: is the in-context model at least as good as the learner made for each family, and does it stay so"
     " when trained on their mixture?",
+    "selection": "Figure 3: is in-context learning a choice among known algorithms, and what does it lose under shift?",
 }
 PROFILES = {
     "smoke": "seconds: shows that everything runs; its numbers mean nothing",

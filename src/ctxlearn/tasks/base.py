@@ -141,6 +141,8 @@ class Mixture(TaskFamily):
     """
 
     def __init__(self, families: Sequence[TaskFamily], weights: Sequence[float] | None = None) -> None:
+        if not isinstance(families, Sequence):
+            raise ValueError(f"families: expected a list of families, got {describe(families)}")
         self.families = list(families)
         if not self.families:
             raise ValueError("families: expected at least one, got none")
@@ -155,6 +157,8 @@ class Mixture(TaskFamily):
                     f" {first.name} ({first.n_features}, {first.n_classes} classes) and"
                     f" {family.name} ({family.n_features}, {family.n_classes} classes)"
                 )
+        if weights is not None and not isinstance(weights, Sequence):
+            raise ValueError(f"weights: expected a list of numbers, one a family, got {describe(weights)}")
         given = [1.0] * len(self.families) if weights is None else list(weights)
         if len(given) != len(self.families):
             raise ValueError(f"weights: expected {len(self.families)} numbers, one a family, got {len(given)}")

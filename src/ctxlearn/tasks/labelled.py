@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,17 @@ class Labelled(TaskFamily):
     def __init__(self, x: Any, y: Any, n_way: int | None = None, relabel: bool = True) -> None:
         self.x, self.y = _as_examples(x, y)
         self.n_features = self.x.shape[1] if self.x.ndim == 2 else tuple(self.x.shape[1:])
-        self.classes = np.unique(self.y)
+        try:
+            self.classes = np.unique(self.y)
+        except TypeError as error:
+            raise ValueError(f"y: expected labels that compare with each other, got {describe(y)} ({error})") from None
         available = len(self.classes)
         if available < 2:
             raise ValueError(f"y: expected at least 2 classes, got {available}")
         self.n_way = available if n_way is None else check_int("n_way", n_way, minimum=2, maximum=available)
         self.n_classes: int = self.n_way
         if not relabel and self.n_way != available:
-            raise ValueError(f"relabel: False needs n_way = {available}, the number of classes, got n_way = {self.n_way}")
+            raise ValueError(f"relabel: False needs n_way = {available} (all classes), got n_way = {self.n_way}")
         self.relabel = relabel
         rows = [np.flatnonzero(self.y == c) for c in self.classes]
         self._counts = torch.tensor([len(r) for r in rows])
@@ -68,7 +72,7 @@ class Labelled(TaskFamily):
         if rounds > int(self._counts[smallest]):
             raise ValueError(
                 f"n_points: {n_points} points of {self.n_way}-way tasks need {rounds} examples a class, but class"
-                f" {self.classes[smallest]!r} has {int(self._counts[smallest])}"
+                f" {self.classes.tolist()[smallest]!r} has {int(self._counts[smallest])}"
             )
         classes = parameters["classes"]
         counts, table = self._counts.to(device)[classes], self._rows.to(device)[classes]  # (B, way), (B, way, most)
@@ -92,21 +96,23 @@ class Labelled(TaskFamily):
             raise ValueError(f"fractions: expected positive numbers of sum at most 1, got {list(fractions)}")
         order = torch.randperm(len(self.classes), generator=generator, device=generator.device).cpu().numpy()
         edges = np.round(np.cumsum([0.0, *shares]) * len(order)).astype(int)
-        return tuple(
-            self.subset(self.classes[order[a:b]]) for a, b in zip(edges[:-1], edges[1:], strict=True)
-        )
+        return tuple(self.subset(self.classes[order[a:b]]) for a, b in pairwise(edges))
 
     def subset(self, classes: Sequence[Any] | np.ndarray) -> Labelled:
         """The same examples restricted to some classes."""
         if len(classes) < self.n_way:
             raise ValueError(f"classes: expected at least n_way = {self.n_way}, got {len(classes)}")
-        keep = np.isin(self.y, classes)
+        unknown = [c for c in np.asarray(classes).tolist() if c not in self.classes.tolist()]
+        if unknown:
+            raise ValueError(f"classes: expected some of {describe(self.classes.tolist())}, got {unknown[0]!r}")
+        keep = np.isin(self.y, np.asarray(classes))
         return Labelled(self.x[keep], self.y[keep], self.n_way, self.relabel)
 
 
 def _as_examples(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
-        values = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+            values = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float32)
     except (TypeError, ValueError):
         raise ValueError(f"x: expected an array of numbers (examples, *shape), got {describe(x)}") from None
     labels = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)

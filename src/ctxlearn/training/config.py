@@ -19,14 +19,15 @@ class TrainingConfig:
         steps: optimiser steps.
         tasks_per_step: B, over all shards and processes; a multiple of `shards`.
         n_points: N points a task.
-        learning_rate: of AdamW at its peak (for every parameter; see `optimizer`).
-        optimizer: "adamw", or "muon": Muon (orthogonalised momentum) on the hidden matrices and AdamW on the rest.
-        muon_learning_rate: of Muon at its peak, on its own scale (an update has unit spectral norm).
+        learning_rate: of AdamW at its peak.
+        optimizer: "muon": Muon (orthogonalised momentum) on the matrices of a transformer's blocks, AdamW on all else; or
+            "adamw" on everything. A learner without blocks is trained by AdamW either way.
+        muon_learning_rate: of Muon at its peak, on AdamW's scale (updates of root mean square 0.2 times it).
         seed: of tasks and context lengths.
         shards: logical parts of a step's tasks, each drawn from a generator of its own. Fixed by this number
             whatever the number of threads or processes, so that these change no task.
-        warmup_steps: steps of linear rise of the learning rate; at most `steps`.
-        schedule: after it: "cosine" or "linear" to zero, or "constant".
+        warmup_steps: steps of linear rise of the learning rate; a run of few steps spends at most a fifth of them so.
+        schedule: after it: "linear" or "cosine" to zero, or "constant".
         weight_decay: AdamW's and Muon's.
         beta1: AdamW's first decay rate.
         beta2: AdamW's second decay rate.
@@ -50,13 +51,13 @@ class TrainingConfig:
     steps: int
     tasks_per_step: int = 128
     n_points: int = 50
-    learning_rate: float = 2e-3
-    optimizer: str = "adamw"
-    muon_learning_rate: float = 0.02
+    learning_rate: float = 3e-3
+    optimizer: str = "muon"
+    muon_learning_rate: float = 5e-3
     seed: int = 0
     shards: int = 2
     warmup_steps: int = 100
-    schedule: str = "cosine"
+    schedule: str = "linear"
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.99
@@ -106,8 +107,9 @@ class TrainingConfig:
 
     def rate_factor(self, step: int) -> float:
         """The learning rate of a step (0-based) as a share of its peak."""
-        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        done = max(0, step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        rise = max(1, min(self.warmup_steps, self.steps // 5))
+        warm = min(1.0, (step + 1) / rise)
+        done = max(0, step - rise) / max(1, self.steps - rise)
         if self.schedule == "cosine":
             return warm * 0.5 * (1 + math.cos(math.pi * done))
         return warm * (1 - done if self.schedule == "linear" else 1.0)

@@ -18,6 +18,7 @@ import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from ctxlearn.checks import describe
 from ctxlearn.recorded import digest
 from ctxlearn.storage import (
     CorruptFileError,
@@ -48,6 +49,8 @@ class RunFolder:
     """Reads and writes the files of one run."""
 
     def __init__(self, path: Path | str) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise ValueError(f"folder: expected a path, got {describe(path)}")
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.csv"

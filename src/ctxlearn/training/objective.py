@@ -41,7 +41,9 @@ class RandomSplit(Objective):
 
     def __call__(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> Tensor:
         if self.min_context >= batch.n_points:
-            raise ValueError(f"min_context: expected less than the {batch.n_points} points of a task, got {self.min_context}")
+            raise ValueError(
+                f"min_context: expected less than the {batch.n_points} points of a task, got {self.min_context}"
+            )
         device = generator.device
         n_context = int(torch.randint(self.min_context, batch.n_points, (), generator=generator, device=device))
         episode = batch.split(n_context)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn.training.config import TrainingConfig
+from ctxlearn.training.muon import Muon
 
 
 class Optimizer:
@@ -25,13 +26,7 @@ class Optimizer:
         rest = [p for _, p in named if id(p) not in taken]
         self._parts: list[tuple[torch.optim.Optimizer, float]] = []
         if hidden:
-            muon = torch.optim.Muon(
-                hidden,
-                lr=config.muon_learning_rate,
-                momentum=0.95,
-                weight_decay=config.weight_decay,
-                adjust_lr_fn=None,
-            )
+            muon = Muon(hidden, lr=config.muon_learning_rate, weight_decay=config.weight_decay)
             self._parts.append((muon, config.muon_learning_rate))
         if rest:
             adamw = torch.optim.AdamW(

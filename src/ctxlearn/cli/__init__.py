@@ -1,0 +1,110 @@
+"""The command line's face: `ctxlearn COMMAND ...`.
+
+A command is a module of this package with `run(arguments) -> exit status`. Nothing here imports torch until a command
+has work for it, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import ctxlearn
+from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse
+
+COMMANDS = {
+    "reproduce": "run a study: train what it needs, measure, decide its claims, write a page",
+    "train": "train a learner on a family of tasks",
+    "evaluate": "compare trained learners, and references, at every context length",
+    "list": "show the families, learners, references and studies there are",
+}
+_MODULES = {"reproduce": "reproduce", "train": "train", "evaluate": "evaluate", "list": "listing"}
+TRACEBACK = "CTXLEARN_TRACEBACK"
+"""Environment variable: set to 1, errors come with Python's traceback."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit status: 0, 1 for a failure, 2 for a command line or file that cannot be read."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # a user's own classes; at the end, so that no file of theirs hides a library
+    try:
+        status = _dispatch(arguments)
+        sys.stdout.flush()  # a closed pipe is found out here and not at exit
+        return status
+    except UsageError as error:
+        return _report(error, 2)
+    except KeyboardInterrupt:
+        print(f"\nctxlearn: stopped; {_advice(arguments)}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `ctxlearn list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, OSError) as error:
+        return _report(error, 1)
+    except RuntimeError as error:
+        if not type(error).__module__.startswith("ctxlearn."):
+            raise  # a defect, of ours or of a user's class: its traceback is what helps
+        return _report(error, 1)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    if name in COMMANDS:
+        return int(importlib.import_module(f"ctxlearn.cli.{_MODULES[name]}").run(arguments[1:]))
+    width = max(map(len, COMMANDS))
+    parser = new_parser(
+        "",
+        "Train models that learn in context, compare them with classical learners and with what is optimal.",
+        "commands:\n"
+        + "\n".join(f"  {command:<{width}}  {summary}" for command, summary in COMMANDS.items())
+        + "\n\nexamples:\n"
+        "  ctxlearn reproduce optimal --profile smoke --out results/first\n"
+        "  ctxlearn train --learner ProtoNet --learner.n_features 2 --learner.n_classes 2 \\\n"
+        "      --family ClassPrototype --training.steps 500 --out runs/proto\n"
+        "  ctxlearn evaluate runs/proto --family ClassPrototype\n\n"
+        "`ctxlearn COMMAND --help` explains a command.",
+        usage="ctxlearn COMMAND [options]",
+        version=ctxlearn.__version__,
+    )
+    if not name.startswith("-"):
+        choose("command", name, COMMANDS)
+    parse(parser, arguments or ["--help"])
+    raise UsageError(f"expected a command first ({', '.join(COMMANDS)}), got {name}")
+
+
+def _report(error: Exception, status: int) -> int:
+    if os.environ.get(TRACEBACK, "0") not in ("", "0"):
+        traceback.print_exception(error)
+        return status
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.filename}: {error.strerror}"  # without the number that Python puts first
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    text = " ".join((text or type(error).__name__).split())
+    print(f"ctxlearn: error: {text}{_foreign_place(error)}", file=sys.stderr)
+    return status
+
+
+def _foreign_place(error: Exception) -> str:
+    """Where an error of somebody else's code came from, which its message alone seldom says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(__file__).resolve().parents[1]
+    if isinstance(error, OSError | UsageError) or not frames or package in Path(frames[-1].filename).resolve().parents:
+        return ""
+    last = frames[-1]
+    return f" [{type(error).__name__} in {last.filename}, line {last.lineno}; {TRACEBACK}=1 shows more]"
+
+
+def _advice(arguments: list[str]) -> str:
+    if arguments and arguments[0] in ("train", "reproduce"):
+        again = shlex.join(["ctxlearn", *arguments])
+        return f"what was finished is kept. The same command goes on from there:\n  {again}"
+    return "nothing was changed"

@@ -1,0 +1,36 @@
+"""What the studies of classification train and compare: names, families, learners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
+from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, TaskFamily
+
+ICL = "InContextTransformer"
+PAPER = "MatchNet (paper)"
+BAYES_MIXTURE = "Bayes of the mixture"
+BAYES_FAMILY = "Bayes of the family"
+REGRET = {"pairwise-metric": 1.5, "class-prototype": 0.8, "amortization": 0.8}
+MIXTURE = "mixture"
+FAMILIES: dict[str, TaskFamily] = {f.name: f for f in (PairwiseMetric(), ClassPrototype(), Amortization())}
+MADE_FOR = {"pairwise-metric": "MatchNet", "class-prototype": "ProtoNet", "amortization": "CNP"}
+HOME = {**{learner: family for family, learner in MADE_FOR.items()}, PAPER: "pairwise-metric"}
+
+
+def mixture() -> Mixture:
+    """The training distribution of the mixture arms."""
+    return Mixture(list(FAMILIES.values()))
+
+
+def icl_learner(seed: int) -> InContextTransformer:
+    """The in-context model of the study: more and thinner blocks than the default, better at equal compute."""
+    return InContextTransformer(2, 2, blocks=[BlockConfig(heads=2, hidden=128, activation="relu")] * 6, seed=seed)
+
+
+def classical_learner(name: str, seed: int) -> Learner:
+    """A fresh classical learner by its name in this study."""
+    if name == PAPER:
+        return MatchNet(2, 2, attention="sum", seed=seed)
+    makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP}
+    return makers[name](2, 2, seed=seed)

@@ -1,0 +1,180 @@
+"""Where a training begins: arguments checked, processes launched, the folder claimed."""
+
+from __future__ import annotations
+
+import copy
+import os
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from ctxlearn.checks import describe
+from ctxlearn.learners.base import Learner
+from ctxlearn.recorded import configuration
+from ctxlearn.storage import digest_tensors
+from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.threads import one_thread_per_operator
+from ctxlearn.training.config import TrainingConfig
+from ctxlearn.training.folder import RunFolder, run_hash
+from ctxlearn.training.loop import TrainingLoop
+from ctxlearn.training.objective import Objective, RandomSplit
+from ctxlearn.training.run import Run, read_run
+from ctxlearn.training.sources import FamilySource, Source
+
+COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
+
+
+def train(
+    learner: Learner,
+    source: Source | TaskFamily,
+    config: TrainingConfig,
+    *,
+    out: Path | str,
+    objective: Objective | None = None,
+) -> Run:
+    """Train a learner on tasks of a family or source, in the folder `out`.
+
+    A folder that holds this very run is gone on with: from its last good checkpoint, or, if it is finished, its
+    learner is loaded. The result is the same, bit for bit, as without the interruption.
+
+    Args:
+        learner: what to train, in place; its weights must be those it had when the run began (give it a `seed`).
+        source: a family, from which every step draws fresh tasks, or a `Source`.
+        config: how long and how.
+        out: the run's folder.
+        objective: from tasks to a loss; `RandomSplit()` by default.
+
+    Returns:
+        The run; `run.learner` is `learner`.
+
+    Raises:
+        RunFolderError: `out` holds another run.
+        StorageError: `out` cannot be written.
+        TrainingDiverged: a loss that is not finite.
+        ValueError: arguments that do not fit together.
+    """
+    objective = RandomSplit() if objective is None else objective
+    _check_arguments(learner, source, config, objective)
+    if not isinstance(out, str | os.PathLike):
+        raise ValueError(f"out: expected a path, got {describe(out)}")
+    if isinstance(source, TaskFamily):
+        source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    settings = run_settings(learner, source, config, objective)
+    fabric = _fabric(config)
+    if config.processes > 1 and "WORLD_SIZE" not in os.environ:
+        job = (learner, source, config, objective, settings, Path(out))
+        fabric.launch(partial(_train_in_spawned_process, job=job))
+        finished = read_run(out)
+        learner.load_state_dict(finished.learner.state_dict())
+        return Run(learner.eval(), finished.folder, finished.facts)
+    fabric.launch()
+    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out))
+
+
+def run_settings(
+    learner: Learner, source: Source | TaskFamily, config: TrainingConfig, objective: Objective | None = None
+) -> dict[str, Any]:
+    """Everything a run's result depends on, as JSON-able data; its digest is the run's hash."""
+    if isinstance(source, TaskFamily):
+        source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    return {
+        "learner": configuration(learner),
+        "source": configuration(source),
+        "objective": configuration(RandomSplit() if objective is None else objective),
+        "training": config.result_settings(),
+        "initial_weights": digest_tensors(learner.state_dict()),
+    }
+
+
+def _check_arguments(learner: object, source: object, config: object, objective: object) -> None:
+    for name, value, kind in (
+        ("learner", learner, Learner),
+        ("source", source, (Source, TaskFamily)),
+        ("config", config, TrainingConfig),
+        ("objective", objective, Objective),
+    ):
+        if not isinstance(value, kind):
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            raise ValueError(f"{name}: expected a {' or '.join(k.__name__ for k in kinds)}, got {describe(value)}")
+    assert isinstance(learner, Learner)
+    if not any(p.requires_grad for p in learner.parameters()):
+        raise ValueError(f"learner: {type(learner).__name__} has no parameters to train; it is ready as it is")
+    if isinstance(source, TaskFamily):
+        if source.n_features != learner.n_features:
+            raise ValueError(
+                f"learner: expected n_features = {source.n_features}, as {source.name} has, got {learner.n_features}"
+            )
+        if (source.n_classes is None) != (learner.n_classes is None) or (
+            source.n_classes is not None and learner.n_classes is not None and source.n_classes > learner.n_classes
+        ):
+            raise ValueError(
+                f"learner: expected n_classes = {source.n_classes}, as {source.name} has, got {learner.n_classes}"
+            )
+
+
+def _fabric(config: TrainingConfig) -> Fabric:
+    world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    devices, nodes, strategy = config.processes, 1, "auto"
+    if world > 1:  # under torchrun its numbers hold
+        devices, nodes, strategy = local, world // local, "ddp"
+    elif devices > 1:
+        strategy = "ddp_spawn"
+    if max(world, devices) > config.shards:
+        raise ValueError(f"shards: expected at least one a process ({max(world, devices)}), got {config.shards}")
+    accelerator = config.accelerator
+    if accelerator == "auto" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        accelerator = "cpu"
+    return Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=config.precision,  # type: ignore[arg-type]
+    )
+
+
+def _train_in_spawned_process(fabric: Fabric, job: tuple[Any, ...]) -> None:
+    """`_train_in_process` with arguments of its own: torch gives spawned processes one shared memory of tensors.
+
+    The result comes back by way of the folder; Fabric could not hand on a frozen dataclass.
+    """
+    _train_in_process(fabric, *copy.deepcopy(job))
+
+
+def _train_in_process(
+    fabric: Fabric,
+    learner: Learner,
+    source: Source,
+    config: TrainingConfig,
+    objective: Objective,
+    settings: dict[str, Any],
+    out: Path,
+) -> Run:
+    """What every process does; the first one writes the files."""
+    folder = RunFolder(out)
+    if fabric.global_rank == 0:
+        folder.claim(settings)
+    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+        fabric.barrier()
+        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
+
+
+def _train_in_folder(
+    fabric: Fabric,
+    learner: Learner,
+    source: Source,
+    config: TrainingConfig,
+    objective: Objective,
+    folder: RunFolder,
+    name: str,
+) -> Run:
+    if folder.model.is_file():
+        finished = read_run(folder.path)
+        learner.load_state_dict(finished.learner.state_dict())
+        return Run(learner.eval(), finished.folder, finished.facts)
+    with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
+        return TrainingLoop(fabric, learner, source, config, objective, folder, name).run()
