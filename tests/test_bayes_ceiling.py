@@ -21,7 +21,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("family", KNOWN, ids=lambda family: family.name)
 def test_no_learner_beats_the_oracle(family, generator):
-    n_tasks = 200 if isinstance(family, ClassPrototype) else 2000
+    n_tasks = 200 if isinstance(family, ClassPrototype) else 1000
     tasks = family.sample(n_tasks, 50, generator=generator)
     best = score_prefixes(BayesOptimal(family), tasks)
     others = {
