@@ -64,7 +64,7 @@ class Settings:
 
 PROFILES = {
     "smoke": Settings(icl_steps=4, classical_steps=4, n_points=12, n_tasks=40, bayes_tasks=8, draws=4),
-    "quick": Settings(icl_steps=800, classical_steps=800, n_points=50, n_tasks=2000, bayes_tasks=400, draws=250),
+    "quick": Settings(icl_steps=750, classical_steps=750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250),
     "paper": Settings(
         icl_steps=30_000,
         classical_steps=30_000,
