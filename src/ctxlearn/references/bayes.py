@@ -21,7 +21,7 @@ from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 
-FEW = 32
+FEW = 10
 """Effective particles below which an answer is called unreliable."""
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ctxlearn.learners.metric import exclusive_cumsum
 from ctxlearn.references.angles import HalfPlaneAngle
-from ctxlearn.references.inference import Inference, Joint
+from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import VIOLATED
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
 
@@ -80,11 +80,6 @@ class CellInference(Inference):
         weight = self.log_mass(cells, x, every) + VIOLATED * count
         classes = [(weight + VIOLATED * wrong).logsumexp(-1) for wrong in (~query_zero, query_zero)]
         return torch.stack(classes, dim=-1)
-
-
-def exact(log_p: Tensor) -> Joint:
-    """A joint without sampling error."""
-    return Joint(log_p, torch.full_like(log_p[..., 0], torch.inf))
 
 
 def running(values: Tensor, every: bool) -> Tensor:

@@ -21,6 +21,11 @@ class Joint(NamedTuple):
     ess: Tensor
 
 
+def exact(log_p: Tensor) -> Joint:
+    """A joint without sampling error."""
+    return Joint(log_p, torch.full_like(log_p[..., 0], torch.inf))
+
+
 class Inference(ABC):
     """Computes log p(x_1..n, y_1..n, x_q, y_q = c) under one family.
 

@@ -29,7 +29,8 @@ class LinearGaussian(Learner):
 
     Where the inputs' distribution does not depend on w, as in the regression families, the query's x says nothing of
     w, and the evidence is that of the labels given the inputs. Computed in float64, one point at a time, so that all
-    prefixes come in one pass; without noise the posterior becomes singular, and a label it forbids counts as rounding.
+    prefixes come in one pass. The noise is at least 1e-5 of the labels' prior deviation, so that labels which no weights
+    give have an answer: that of least squares.
 
     Args:
         mean: prior mean of the weights: a number, (d,), or (B, d) for one prior a task (what is known of a domain).
@@ -138,10 +139,10 @@ class LinearGaussian(Learner):
         """The posterior after one more point of each task, x (B, d) and y (B,)."""
         mean, covariance, log_evidence = posterior
         reach = (covariance @ x[..., None])[..., 0]
-        # rounding's share of the prior variance: below it a direction is known, and dividing by it would be noise
-        floor = 1e-12 * (self.prior_covariance.diagonal(dim1=-2, dim2=-1).amax() * x.square().sum(-1) + 1e-290)
-        variance = (reach * x).sum(-1).clamp(min=0) + self.noise**2
-        variance = torch.maximum(variance, floor)
+        # the least noise: without any, labels that no weights give would have no posterior, and rounding would decide
+        largest = self.prior_covariance.diagonal(dim1=-2, dim2=-1).amax()
+        noise = (1e-10 * largest * x.square().sum(-1)).clamp(min=max(self.noise**2, 1e-290))
+        variance = (reach * x).sum(-1).clamp(min=0) + noise
         error = y - (mean * x).sum(-1)
         gain = reach / variance[:, None]
         return Posterior(

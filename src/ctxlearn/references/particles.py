@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctxlearn.checks import describe
 from ctxlearn.episodes import Parameters
-from ctxlearn.references.inference import Inference, Joint
+from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import TaskFamily
 
 IMPOSSIBLE = -1e3
@@ -118,7 +118,7 @@ class PoolInference(Inference):
             population.log_weights = (
                 population.log_weights + population.log_likelihood(x[:, i : i + 1], y[:, i : i + 1])[..., 0]
             )
-        return answer_in_blocks(population, query_x)
+        return exact(answer_in_blocks(population, query_x).log_p)
 
     def joint_prefixes(self, x: Tensor, y: Tensor) -> Joint:
         population, joints = self._start(x), []
@@ -127,7 +127,7 @@ class PoolInference(Inference):
             joints.append(joint)
             label = y[:, None, i, None].expand(-1, each.shape[1], -1)
             population.log_weights = population.log_weights + each[:, :, 0].gather(2, label)[..., 0]
-        return in_order(joints)
+        return exact(in_order(joints).log_p)
 
     def _start(self, x: Tensor) -> Population:
         log_weights = x.new_full((len(x), self.size), -math.log(self.size))

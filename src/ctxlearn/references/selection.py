@@ -122,7 +122,8 @@ class AlgorithmSelection(Learner):
         """Log-weights from log-likelihoods, over the last axis."""
         if self.soft:
             return trust.log_softmax(-1)
-        best = (trust == trust.amax(-1, keepdim=True)).double()
+        top = trust.amax(-1, keepdim=True)
+        best = (trust >= top - 1e-6 * (1 + top.abs())).double()  # equal up to rounding
         return (best / best.sum(-1, keepdim=True)).log()
 
     def _mix(self, outputs: list[Tensor], log_weights: Tensor) -> Tensor:

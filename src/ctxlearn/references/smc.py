@@ -12,7 +12,6 @@ answer, whatever else is in the batch and whether it comes alone or as a prefix.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -40,6 +39,8 @@ MOVES = 2
 """Random-walk moves after resampling, for each number of a task's parameters: a random walk forgets in that many."""
 LEAST = 1 / 8
 """Share of the particles that must count after a step; a point that leaves fewer is absorbed in several steps."""
+MAX_STAGES = 64
+"""Steps in which one point is absorbed at most."""
 
 
 class Noise(NamedTuple):
@@ -63,8 +64,7 @@ class SequentialMonteCarlo(Inference):
         self.family, self.n_classes, self.n_particles, self.seed = family, family.n_classes or 0, n_particles, seed
         drawn = family.sample_unconstrained(CLOUD * n_particles, generator=generator_for(seed, Stream.REFERENCE))
         self.cloud = as_particles(drawn)
-        vectors, self.unflatten = flatten(self.cloud)
-        self.vectors = vectors[0]  # (32 K, k)
+        self.vectors = flatten(self.cloud)[0]  # (32 K, k)
         self.n_moves = max(5, MOVES * self.vectors.shape[1])
         self.chunk = max(1, BLOCK // len(self.vectors))
         self._noises: dict[tuple[int, int], Noise] = {}
@@ -115,7 +115,7 @@ class _Sample:
         if len(self.on_cloud):
             groups.append((self.on_cloud, Population(self.family, self.cloud, self.cloud_weights)))
         if len(self.on_own):
-            own = self.engine.unflatten(self.own)
+            own = unflatten(self.own, self.engine.cloud)
             groups.append((self.on_own, Population(self.family, own, self.own_weights)))
         return groups
 
@@ -166,24 +166,30 @@ class _Sample:
             vectors: particles, (r or 1, P, k).
             before, after: log-weights without and with point i, (r, P).
         """
-        x, y = self.x[rows, : i + 1], self.y[rows, : i + 1]
         size = self.engine.n_particles
-        power = before.new_zeros(len(rows))  # to which the likelihood of point i has been absorbed
+        done = before.new_empty(len(rows), size, vectors.shape[-1]), before.new_empty(len(rows), size)
+        left = torch.arange(len(rows), device=rows.device)  # rows whose point is not absorbed in full
+        power = before.new_zeros(len(rows))  # to which its likelihood has been absorbed
         newest, weights = after - before, before
-        for stage in range(64):
+        for stage in range(MAX_STAGES):
             noise = self.engine.noise(i, stage)
             step = _largest_step(weights, newest, 1 - power, least=LEAST * size)
             weights = weights + step[:, None] * newest
-            power = power + step
+            last = stage + 1 == MAX_STAGES
+            power = torch.where((step >= 1 - power) | last, 1.0, power + step)
             log_evidence = weights.logsumexp(1, keepdim=True)
             chosen = _systematic(weights.softmax(1), size, noise.offset)
             factor = _covariance_factor(vectors, weights.softmax(1))
-            picked = vectors.expand(len(rows), -1, -1).gather(1, chosen[..., None].expand(-1, -1, vectors.shape[-1]))
+            picked = vectors.expand(len(left), -1, -1).gather(1, chosen[..., None].expand(-1, -1, vectors.shape[-1]))
+            x, y = self.x[rows[left], : i + 1], self.y[rows[left], : i + 1]
             vectors, newest = self.move(picked, factor, noise, x=x, y=y, power=power)
             weights = (log_evidence - math.log(size)).expand(-1, size)
-            if bool((power >= 1).all()):
+            full = power >= 1
+            done[0][left[full]], done[1][left[full]] = vectors[full], weights[full]
+            left, vectors, newest, weights, power = (t[~full] for t in (left, vectors, newest, weights, power))
+            if not len(left):
                 break
-        return vectors, weights.contiguous()
+        return done
 
     def move(
         self, vectors: Tensor, factor: Tensor, noise: Noise, *, x: Tensor, y: Tensor, power: Tensor
@@ -191,7 +197,7 @@ class _Sample:
         """Random-walk moves; the particles and their log-likelihoods of the newest point."""
 
         def target(at: Tensor) -> tuple[Tensor, Tensor]:
-            parameters = self.engine.unflatten(at)
+            parameters = unflatten(at, self.engine.cloud)
             each = checked_log_likelihood(self.family, parameters, x, y)
             newest = each[..., -1]
             prior = self.family.log_prior(parameters).nan_to_num(nan=-torch.inf)
@@ -251,22 +257,23 @@ def _covariance_factor(vectors: Tensor, p: Tensor) -> Tensor:
     return factor
 
 
-def flatten(parameters: Parameters) -> tuple[Tensor, Callable[[Tensor], Parameters]]:
-    """Parameters with leading axes (A, P) as vectors (A, P, k), and the way back for any leading axes (B, K)."""
+def flatten(parameters: Parameters) -> Tensor:
+    """Parameters with leading axes (A, P) as vectors (A, P, k)."""
     if isinstance(parameters, Tensor):
         if not parameters.is_floating_point():
-            raise ValueError(
-                f"parameters: expected floating tensors, which a random walk can move, got {describe(parameters)}"
-            )
-        shape = parameters.shape[2:]
-        return parameters.flatten(2) if shape else parameters[..., None], lambda v: v.reshape(*v.shape[:2], *shape)
-    keys = list(parameters) if isinstance(parameters, dict) else list(range(len(parameters)))
-    parts = [flatten(parameters[key]) for key in keys]
-    sizes = [vectors.shape[-1] for vectors, _ in parts]
-    kind = type(parameters)
+            got = describe(parameters)
+            raise ValueError(f"parameters: expected floating tensors, which a random walk can move, got {got}")
+        return parameters[..., None].flatten(2)
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    return torch.cat([flatten(value) for value in values], dim=-1)
 
-    def back(v: Tensor) -> Parameters:
-        values = [unflatten(piece) for piece, (_, unflatten) in zip(torch.split(v, sizes, dim=-1), parts, strict=True)]
-        return kind(zip(keys, values, strict=True)) if issubclass(kind, dict) else kind(values)
 
-    return torch.cat([vectors for vectors, _ in parts], dim=-1), back
+def unflatten(vectors: Tensor, like: Parameters) -> Parameters:
+    """Vectors (B, K, k) as parameters with leading axes (B, K), of the form of `like`."""
+    if isinstance(like, Tensor):
+        return vectors.reshape(*vectors.shape[:2], *like.shape[2:])
+    values = list(like.values()) if isinstance(like, dict) else list(like)
+    sizes = [flatten(value).shape[-1] for value in values]
+    pieces = torch.split(vectors, sizes, dim=-1)
+    parts = [unflatten(piece, value) for piece, value in zip(pieces, values, strict=True)]
+    return dict(zip(like, parts, strict=True)) if isinstance(like, dict) else type(like)(parts)
