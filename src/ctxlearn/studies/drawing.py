@@ -18,8 +18,8 @@ COLOURS = {
     "MatchNet (paper)": "#E69F00",
     "ProtoNet": "#009E73",
     "CNP": "#CC79A7",
-    "NearestNeighbor": "#777777",
-    "LogisticRegression": "#444444",
+    "NearestNeighbor": "#999999",
+    "LogisticRegression": "#8B5A2B",
     "NearestClassMean": "#009E73",
     "Chance": "#999999",
     "selection, leave-one-out": "#D55E00",
@@ -27,7 +27,7 @@ COLOURS = {
     "selection, evidence": "#009E73",
     "selection, soft evidence": "#56B4E9",
     "Bayes of the mixture": "#000000",
-    "Bayes of the family": "#777777",
+    "Bayes of the family": "#000000",
 }
 LABELS = {
     "InContextTransformer": "in-context transformer",

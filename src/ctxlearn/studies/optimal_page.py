@@ -9,7 +9,7 @@ from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, HOME, ICL, MIXTURE
 from ctxlearn.studies.base import Figure, Section, Table, percent
 from ctxlearn.studies.claims import Claim
-from ctxlearn.studies.drawing import draw_accuracy, new_figure
+from ctxlearn.studies.drawing import draw_accuracy, label, new_figure
 from ctxlearn.studies.scores import Scores
 
 
@@ -59,8 +59,11 @@ def figure_section(scores: Scores) -> Section:
         )
     columns = ["learner", "trained on", *FAMILIES]
     rows = []
-    for learner, trained_on in dict.fromkeys((k[0], k[1]) for k in scores.values):
-        row = [learner, trained_on or "nothing (no parameters)"]
+    places = [*FAMILIES, MIXTURE, ""]
+    for learner, trained_on in sorted(
+        dict.fromkeys((k[0], k[1]) for k in scores.values), key=lambda k: places.index(k[1])
+    ):
+        row = [label(learner), trained_on or "nothing (no parameters)"]
         for family in FAMILIES:
             if (learner, trained_on, family) in scores.values:
                 interval = mean_interval(scores.per_task(learner, trained_on, family))
