@@ -168,6 +168,16 @@ def test_selection_finds_the_runs_of_optimal_and_trains_none(smoke, tmp_path):
     assert {c.group for c in result.claims} == {"radial", "shift", "posterior-off-distribution"}
 
 
+def test_diversity_compares_pools_with_both_bayes_predictors(tmp_path):
+    result = reproduce("diversity", profile="smoke", out=tmp_path / "diversity", progress=False)
+    assert {c.id for c in result.claims} >= {"few-tasks-are-memorised", "many-tasks-are-learned"}
+    assert set(result.results["trained_on"]) == {"2^2", "2^4", "unlimited"}
+    # of all predictors the prior's Bayes has the least error on new tasks, whatever was trained
+    unseen = result.results[result.results["family"].str.endswith("unseen")]
+    least = unseen[unseen["learner"] == "Bayes of the prior (ridge)"]["mean"].max()
+    assert (unseen[unseen["learner"] == "in-context model"]["mean"] > least).all()
+
+
 def test_names_are_known_for_every_study():
     assert {"optimal", "selection"} <= set(STUDIES)
     assert list(PROFILES) == ["smoke", "quick", "paper"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import matplotlib as mpl
-
-from ctxlearn.studies.drawing import RC
 
 if TYPE_CHECKING:
     from ctxlearn.studies.base import Figure, Findings
@@ -20,6 +18,19 @@ VERDICTS = {
     "fails": "the whole interval is on the bad side",
     "undecided": "the interval contains the threshold",
 }
+
+RC: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "svg.hashsalt": "ctxlearn",  # equal figures, equal files
+    "svg.fonttype": "path",
+    "figure.dpi": 100,
+}
+"""How matplotlib draws and writes the figures."""
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:

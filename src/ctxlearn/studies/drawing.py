@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.report import RC
+
 # Okabe and Ito's colours, which people with any colour vision can tell apart
 COLOURS = {
     "InContextTransformer": "#0072B2",
@@ -44,17 +46,6 @@ STYLES: dict[str, Any] = {
     "LogisticRegression": "--",
     "Chance": (0, (1, 3)),
     "NearestClassMean": "-.",
-}
-RC: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "svg.hashsalt": "ctxlearn",  # equal figures, equal files
-    "svg.fonttype": "path",
-    "figure.dpi": 100,
 }
 
 

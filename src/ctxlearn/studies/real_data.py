@@ -18,9 +18,10 @@ from ctxlearn.evaluation.curves import score_output
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.references import LogisticRegression, NearestNeighbor
+from ctxlearn.report import RC
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table, count
-from ctxlearn.studies.drawing import COLOURS, RC, label, new_figure
+from ctxlearn.studies.drawing import COLOURS, label, new_figure
 from ctxlearn.tasks import Labelled
 from ctxlearn.threads import one_thread_per_operator
 

@@ -10,9 +10,10 @@ import torch
 from matplotlib.colors import ListedColormap
 
 from ctxlearn.learners import Learner
+from ctxlearn.report import RC
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, RC, draw_accuracy, new_figure
+from ctxlearn.studies.drawing import COLOURS, draw_accuracy, new_figure
 from ctxlearn.studies.scores import Scores
 from ctxlearn.tasks import Radial
 
