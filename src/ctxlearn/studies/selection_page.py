@@ -13,7 +13,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.report import RC
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, draw_accuracy, new_figure
+from ctxlearn.studies.drawing import COLOURS, STYLES, draw_accuracy, label, new_figure
 from ctxlearn.studies.scores import Scores
 from ctxlearn.tasks import Radial
 
@@ -119,7 +119,7 @@ def shift_section(shifted: Scores, scales: tuple[float, ...]) -> Section:
         axis = axes[0][0]
         for name in names:
             middle = [shifted.per_task(name, f"{scale:g}", family).mean() for scale in scales]
-            axis.plot(scales, middle, marker="o", color=COLOURS.get(name, "#000000"), label=name,
+            axis.plot(scales, middle, marker="o", color=COLOURS.get(name, "#000000"), linestyle=STYLES.get(name, "-"), label=label(name),
                       linewidth=2.2 if name == "InContextTransformer" else 1.3)  # fmt: skip
         axis.axhline(50, color=COLOURS["Chance"], linestyle=(0, (1, 3)), label="chance")
         axis.set_title(f"{family} tasks", loc="left", fontsize=10)
