@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from ctxlearn import TrainingConfig
+from ctxlearn import TrainingConfig, train
 from ctxlearn.evaluation import score_prefixes
 from ctxlearn.learners import InContextTransformer, Learner
 from ctxlearn.seeding import Stream, generator_for
@@ -140,11 +140,12 @@ def main() -> None:
 
 def memory_of_training() -> float:
     """Peak memory in MB of a fresh process that takes 20 steps of the study's model."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = (
-            "from benchmarks.training import *\n"
-            "config = TrainingConfig(steps=20, tasks_per_step=TASKS, n_points=POINTS, progress=False)\n"
-            f"train(icl_learner(0), MIXTURE, config, out={folder!r})"
-        )
-        subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", "from benchmarks.training import some_steps; some_steps()"], check=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def some_steps() -> None:
+    """Twenty steps of the study's model, in a folder that is gone after."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainingConfig(steps=20, tasks_per_step=TASKS, n_points=POINTS, progress=False)
+        train(icl_learner(0), MIXTURE, config, out=folder)
