@@ -120,6 +120,8 @@ def main() -> None:
     """Print every figure."""
     cores = available_cores()
     print(f"{cores} cores, {TASKS} tasks of {POINTS} points a step, depth 4, {SHARDS} shards side by side\n")
+    # first, while this process is small: a child's peak counts what it shared with its parent at the fork
+    print(f"peak memory of a process that trains the study's model: {memory_of_training():.0f} MB\n")
     with one_thread_per_operator(), Workers(min(cores, SHARDS)) as workers:
         a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
         for width, heads, repeats in ((64, 4, 30), (256, 8, 7)):
@@ -135,7 +137,6 @@ def main() -> None:
             print(f"width {width}: {rate / 1e9:.0f} Gflop/s in the step against {peak / 1e9:.0f} in a 1024-cube product"
                   f" on the same threads: {rate / peak:.2f} of it\n")  # fmt: skip
     to_accuracy(0.92)
-    print(f"peak memory of a process that trains it: {memory_of_training():.0f} MB")
 
 
 def memory_of_training() -> float:
