@@ -13,7 +13,8 @@ class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum, its updates scaled to AdamW's size (root mean square 0.2 times the rate).
 
     The same algorithm as `torch.optim.Muon(adjust_lr_fn="match_rms_adamw")`, but for all matrices of a shape at once and
-    in the weights' own precision: many small matrices one by one in bfloat16 took 10 ms of a step of 70 on a CPU, this 2.
+    in the weights' own precision: for the study's model on one
+    thread 5.1 ms a step, where torch's, one matrix after the other in bfloat16, takes 9.0.
 
     Args:
         params: matrices.
