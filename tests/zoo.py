@@ -6,7 +6,7 @@ from torch import nn
 
 from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import Recorded
-from ctxlearn.references import Chance, LinearGaussian, LinearPool, LogisticRegression, NearestNeighbor
+from ctxlearn.references import Chance, GradientDescent, LinearGaussian, LinearPool, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import (
     Amortization,
@@ -122,6 +122,14 @@ def references():
         "3-NN for regression": NearestNeighbor(2, None, k=3),
         "logistic regression": LogisticRegression(2, 3),
         "strongly penalised logistic regression of any inputs": LogisticRegression(None, 2, penalty=3.0),
+        "a step of gradient descent": GradientDescent(n_classes=3),
+        "steps of gradient descent on softmax": GradientDescent(
+            3, [0.5, 0.3, 0.1], "softmax", n_classes=3, intercept=True
+        ),
+        "gradient descent on an encoder": GradientDescent(
+            4, n_features=2, n_classes=3, encoder=Scaled(), penalty=0.1, intercept=True
+        ),
+        "gradient descent for regression": GradientDescent(5, n_features=2, n_classes=None),
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
         "chance": Chance(Amortization()),
