@@ -78,7 +78,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> NoReturn:
     """Refuse a name, with the nearest known ones."""
     known = sorted(known)
     near = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     raise ValueError(f"{kind}: unknown name {name!r}{hint} Known: {', '.join(known)}")
 
 

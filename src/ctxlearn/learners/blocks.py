@@ -1,15 +1,16 @@
-"""The transformer's blocks: attention to the context, then an MLP, each added to the stream."""
+"""The transformer's blocks: attention to a memory of tokens, then an MLP, each added to the stream."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_choice, check_int
+from ctxlearn.checks import check_choice, check_int, describe
+from ctxlearn.learners.attention import MIXERS, Memory
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "leaky_relu": F.leaky_relu}
 
@@ -22,8 +23,14 @@ class BlockConfig:
         heads: attention heads.
         head_width: width of each head; None means width / heads.
         hidden: hidden units of the MLP; None means 4 x width.
-        activation: "relu", "gelu" or "leaky_relu".
+        activation: "relu", "gelu" or "leaky_relu" (slope 0.01).
         norm: "pre" (layer norm before attention and before the MLP) or "none".
+        attention: "softmax"; "linear", the sum of (q.k) v; or "linear_mean", that sum over the number of tokens seen.
+            Scores are divided by sqrt(head_width).
+        normalised: queries and keys of length one, and a learned factor of each head's scores in place of
+            1 / sqrt(head_width).
+        memory: learned key and value slots that every token sees besides the context (a slot of zeros is PyTorch's
+            `add_zero_attn`).
     """
 
     heads: int = 4
@@ -31,6 +38,9 @@ class BlockConfig:
     hidden: int | None = None
     activation: str = "gelu"
     norm: str = "pre"
+    attention: str = "softmax"
+    normalised: bool = False
+    memory: int = 0
 
     def __post_init__(self) -> None:
         check_int("heads", self.heads, minimum=1)
@@ -40,25 +50,26 @@ class BlockConfig:
             check_int("hidden", self.hidden, minimum=1)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("norm", self.norm, ("pre", "none"))
-
-
-class Memory(NamedTuple):
-    """What queries attend to in one block: keys and values of the context, each (B, heads, n, head_width)."""
-
-    keys: Tensor
-    values: Tensor
+        check_choice("attention", self.attention, MIXERS)
+        if not isinstance(self.normalised, bool):
+            raise ValueError(f"normalised: expected True or False, got {describe(self.normalised)}")
+        check_int("memory", self.memory, minimum=0)
 
 
 class Block(nn.Module):
-    """z += attention(z, memory); z += MLP(z). Every token attends to the context and to nothing else."""
+    """z += attention(z, memory); z += MLP(z)."""
 
     def __init__(self, width: int, config: BlockConfig) -> None:
         super().__init__()
         if config.head_width is None and width % config.heads:
             raise ValueError(f"heads: expected a divisor of width {width} (or a head_width), got {config.heads} heads")
         self.heads = config.heads
-        inner = config.heads * (config.head_width or width // config.heads)
+        self.slots = config.memory
+        head_width = config.head_width or width // config.heads
+        inner = config.heads * head_width
         hidden = config.hidden or 4 * width
+        self.mix = MIXERS[config.attention]
+        self.scale = 1.0 if config.normalised else head_width**-0.5
         self.activation = ACTIVATIONS[config.activation]
         normed = config.norm == "pre"
         self.attention_norm: nn.Module = nn.LayerNorm(width) if normed else nn.Identity()
@@ -68,22 +79,48 @@ class Block(nn.Module):
         self.attention_out = nn.Linear(inner, width)
         self.mlp_in = nn.Linear(width, hidden)
         self.mlp_out = nn.Linear(hidden, width)
+        self.sharpness: nn.Parameter | None = None
+        if config.normalised:
+            self.sharpness = nn.Parameter(torch.full((config.heads, 1, 1), head_width**0.5))
+        if config.memory:
+            self.slot_keys = nn.Parameter(torch.randn(config.heads, config.memory, head_width) * head_width**-0.5)
+            self.slot_values = nn.Parameter(torch.zeros(config.heads, config.memory, head_width))
 
-    def remember(self, context: Tensor) -> Memory:
-        """Keys and values of context tokens (B, n, width)."""
-        keys, values = self.key_value(self.attention_norm(context)).chunk(2, dim=-1)
-        return Memory(self._heads(keys), self._heads(values))
+    def remember(self, z: Tensor, n_tokens: int | None = None) -> Memory:
+        """Keys and values of tokens (B, T, width), behind those of the slots; `n_tokens` of them count in a mean."""
+        memory = self._keys_values(self.attention_norm(z))
+        if self.slots:
+            keys, values = (s.expand(z.shape[0], -1, -1, -1) for s in (self._unit(self.slot_keys), self.slot_values))
+            memory = Memory(torch.cat([keys, memory.keys], 2), torch.cat([values, memory.values], 2), z.shape[1])
+        return memory if n_tokens is None else memory._replace(n_tokens=n_tokens)
 
-    def forward(self, z: Tensor, memory: Memory) -> Tensor:
-        """Tokens (B, m, width) after attending to a memory of n points; an empty memory contributes zero."""
-        queries = self._heads(self.query(self.attention_norm(z)))
-        if memory.keys.shape[2]:
-            mixed = F.scaled_dot_product_attention(queries, memory.keys, memory.values)
-        else:
-            mixed = queries * 0.0  # the sum over no points, kept on the graph so that every parameter has a gradient
+    def forward(self, z: Tensor, memory: Memory, visible: Tensor | None = None, itself: bool = False) -> Tensor:
+        """Tokens after the block.
+
+        Args:
+            z: (B, m, width).
+            memory: what they attend to; nothing at all contributes zero.
+            visible: which of the memory's T tokens each of them sees, (m, T) bool; None for all.
+            itself: each attends to itself too.
+        """
+        normed = self.attention_norm(z)
+        queries = self._unit(self._heads(self.query(normed)))
+        if self.sharpness is not None:
+            queries = queries * self.sharpness
+        own = self._keys_values(normed) if itself else None
+        if visible is not None and self.slots:
+            visible = F.pad(visible, (self.slots, 0), value=True)
+        mixed = self.mix(queries, memory, visible, own, self.scale)
         z = z + self.attention_out(mixed.transpose(1, 2).flatten(2))
         hidden: Tensor = self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(z))))
         return z + hidden
+
+    def _keys_values(self, normed: Tensor) -> Memory:
+        keys, values = self.key_value(normed).chunk(2, dim=-1)
+        return Memory(self._unit(self._heads(keys)), self._heads(values), normed.shape[1])
+
+    def _unit(self, vectors: Tensor) -> Tensor:
+        return vectors if self.sharpness is None else F.normalize(vectors, dim=-1)
 
     def _heads(self, z: Tensor) -> Tensor:
         return z.view(*z.shape[:2], self.heads, z.shape[2] // self.heads).transpose(1, 2)

@@ -1,26 +1,48 @@
-"""A transformer that learns in context, with set attention."""
+"""A transformer that learns in context."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_int, describe
+from ctxlearn.checks import check_choice, check_int, describe
+from ctxlearn.learners.attention import Memory
 from ctxlearn.learners.base import Learner, one_hot
-from ctxlearn.learners.blocks import Block, BlockConfig, Memory
+from ctxlearn.learners.blocks import Block, BlockConfig
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.seeding import initial_weights
 
+LOG_FLOOR = 1e-9
+"""Outputs of a "log" read-out below this count as this."""
+
+
+class Read(NamedTuple):
+    """A context after reading.
+
+    Attributes:
+        tokens: of the context, (B, T, width).
+        memories: per block, what queries attend to; none under the "full" mask, where queries change the context.
+        n_points: n; the query's position.
+    """
+
+    tokens: Tensor
+    memories: list[Memory]
+    n_points: int
+
 
 class InContextTransformer(Learner):
-    """A transformer that reads a labelled set and answers for new points in one pass.
+    """A transformer that reads labelled points and answers for new ones in one pass.
 
-    One token a point: Linear([encoder(x), label, is_query]); the label is one-hot, the value itself for regression,
-    and zero for a query. Context points attend to the context, queries to the context and not to each other; there
-    are no positions, so the order of the context means nothing. `adapt` computes each block's keys and values of the
-    context once; `predict` runs the queries against them.
+    Tokens are Linear([encoder(x), label, is_query]). A label is one-hot, the value itself for regression. Merged
+    tokens hold a point and its label (zero for a query); interleaved ones are x_1, y_1, x_2, y_2, ..., what a language
+    model would read, where an x has no label and is_query 1, a y has no x. `adapt` computes each block's keys and values of the
+    context once; `predict` runs the queries against them, none of which sees another.
+
+    By default attention is over a set: context points attend to the context, queries to the context, and there are no
+    positions, so the order of the context means nothing.
 
     Args:
         n_features: an int d or the shape of one input.
@@ -31,9 +53,18 @@ class InContextTransformer(Learner):
         encoder: None for a one-hidden-layer MLP, "identity", or a module from (M, *shape) to (M, e).
         blocks: the blocks one by one, in place of depth and heads.
         seed: of the initial weights.
+        tokens: "merged" or "interleaved".
+        mask: who attends to what. "context": all tokens to the context. "context_and_self": a query to itself too.
+            "full": the context to the query as well, so that each query is a sequence of its own. "causal": each
+            token to itself and those before it; `predict_prefixes` is then one pass, to be trained with `AllPrefixes`.
+        positions: "none", or "learned" (one vector for each place in the sequence; queries have the place after the
+            context).
+        max_points: longest context that learned positions allow.
+        readout: "linear", or "log": the logarithm of the linear read-out (at least 1e-9), for networks that compute
+            probabilities.
 
     Raises:
-        ValueError: sizes that do not fit together.
+        ValueError: sizes or choices that do not fit together.
     """
 
     n_features: int | tuple[int, ...]
@@ -48,6 +79,11 @@ class InContextTransformer(Learner):
         encoder: nn.Module | str | None = None,
         blocks: Sequence[BlockConfig] | None = None,
         seed: int = 0,
+        tokens: str = "merged",
+        mask: str = "context",
+        positions: str = "none",
+        max_points: int = 128,
+        readout: str = "linear",
     ) -> None:
         super().__init__(n_features, n_classes)
         self.width = check_int("width", width, minimum=1)
@@ -56,6 +92,20 @@ class InContextTransformer(Learner):
         listed = isinstance(blocks, Sequence) and len(blocks) > 0
         if not listed or not all(isinstance(block, BlockConfig) for block in blocks):
             raise ValueError(f"blocks: expected a non-empty list of BlockConfig, got {describe(blocks)}")
+        self.block_configs = tuple(blocks)
+        self.tokens = check_choice("tokens", tokens, ("merged", "interleaved"))
+        self.mask = check_choice("mask", mask, ("context", "context_and_self", "full", "causal"))
+        check_choice("positions", positions, ("none", "learned"))
+        self.max_points = check_int("max_points", max_points, minimum=1)
+        self.readout = check_choice("readout", readout, ("linear", "log"))
+        if readout == "log" and n_classes is None:
+            raise ValueError('readout: expected "linear" for regression (n_classes=None), got "log"')
+        if tokens == "interleaved" and mask != "causal" and positions == "none":
+            raise ValueError(
+                'tokens: interleaved tokens need positions="learned" or mask="causal"; without an order nothing says'
+                " which label belongs to which input"
+            )
+        self._tokens_per_point = 2 if tokens == "interleaved" else 1
         self._n_labels = 1 if self.n_classes is None else self.n_classes
         with initial_weights(seed):
             self.encoder = Encoder(encoder, n_features, width)
@@ -63,28 +113,118 @@ class InContextTransformer(Learner):
             self.blocks = nn.ModuleList(Block(width, block) for block in blocks)
             self.out_norm: nn.Module = nn.LayerNorm(width) if blocks[-1].norm == "pre" else nn.Identity()
             self.out = nn.Linear(width, self._n_labels)
+            self.positions: nn.Parameter | None = None
+            if positions == "learned":
+                self.positions = nn.Parameter(0.02 * torch.randn(self._tokens_per_point * max_points + 1, width))
+            if readout == "log":  # start as equal probabilities, where the logarithm has a gradient
+                with torch.no_grad():
+                    self.out.weight.mul_(0.1)
+                    self.out.bias.fill_(1 / self._n_labels)
 
-    def adapt(self, context_x: Tensor, context_y: Tensor) -> list[Memory]:
+    def adapt(self, context_x: Tensor, context_y: Tensor) -> Read:
         context_x, context_y = self.check_context(context_x, context_y)
-        label = context_y[..., None] if self.n_classes is None else one_hot(context_y, self.n_classes, context_x.dtype)
-        z = self._embed(context_x, label, is_query=0.0)
-        memories: list[Memory] = []
-        for i, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
-            memories.append(block.remember(z))
+        n = context_x.shape[1]
+        self._check_length("context_x", n)
+        z = self._placed(self._context_tokens(context_x, context_y))
+        state = Read(z, [], n)
+        if self.mask == "full":
+            return state
+        visible = _sees_until(0, z) if self.mask == "causal" else None
+        for i, block in enumerate(self._blocks):
+            state.memories.append(block.remember(z))
             if i + 1 < len(self.blocks):  # nothing reads the context's stream after the last block's keys
-                z = block(z, memories[-1])
-        return memories
+                z = block(z, state.memories[-1], visible)
+        return state
 
-    def predict(self, state: list[Memory], query_x: Tensor) -> Tensor:
-        query_x = self.check_query(query_x, n_tasks=state[0].keys.shape[0])
-        z = self._embed(query_x, query_x.new_zeros(*query_x.shape[:2], self._n_labels), is_query=1.0)
-        for block, memory in zip(self.blocks, state, strict=True):
-            z = block(z, memory)
+    def predict(self, state: Read, query_x: Tensor) -> Tensor:
+        query_x = self.check_query(query_x, n_tasks=state.tokens.shape[0])
+        z = self._placed(self._query_tokens(query_x), place=self._tokens_per_point * state.n_points)
+        if self.mask == "full":
+            return self._read(self._sequence_each(state.tokens, z))
+        itself = self.mask != "context"
+        for block, memory in zip(self._blocks, state.memories, strict=True):
+            counted = memory.n_tokens + self._counts_itself * itself
+            z = block(z, memory._replace(n_tokens=counted), itself=itself)
+        return self._read(z)
+
+    def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.mask != "causal":
+            return super().predict_prefixes(x, y)
+        x, y = self.check_context(x, y, names=("x", "y"))
+        self._check_length("x", x.shape[1] - 1, "points before the last")
+        context = self._context_tokens(x, y)
+        if self.tokens == "interleaved":  # each x is its own query; the last y is read by none
+            z = self._placed(context[:, :-1])
+            visible = _sees_until(0, z)
+            for block in self._blocks:
+                z = block(z, block.remember(z), visible)
+            return self._read(z[:, ::2])
+        context, z = self._placed(context), self._placed(self._query_tokens(x))
+        visible, earlier = _sees_until(0, z), _sees_until(-1, z)
+        for i, block in enumerate(self._blocks):
+            memory = block.remember(context)
+            z = block(z, memory, earlier, itself=True)
+            if i + 1 < len(self.blocks):
+                context = block(context, memory, visible)
+        return self._read(z)
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return cast("list[Block]", list(self.blocks))
+
+    @property
+    def _counts_itself(self) -> int:
+        """In a mean an interleaved x counts itself, as it is a token of the context later on; a merged query does not."""
+        return self._tokens_per_point - 1
+
+    def _check_length(self, name: str, n: int, what: str = "points") -> None:
+        if self.positions is not None and n > self.max_points:
+            raise ValueError(
+                f"{name}: expected at most {self.max_points} {what}, which this model's learned positions allow, got {n};"
+                " a larger max_points must be trained"
+            )
+
+    def _context_tokens(self, x: Tensor, y: Tensor) -> Tensor:
+        """Points (B, n) with their labels as tokens (B, T, width)."""
+        vectors = self.encoder(x)
+        label = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, vectors.dtype)
+        if self.tokens == "merged":
+            return self._embed(vectors, label, is_query=0.0)
+        pairs = [self._query_tokens(x), self._embed(torch.zeros_like(vectors), label, is_query=0.0)]
+        return torch.stack(pairs, dim=2).flatten(1, 2)
+
+    def _query_tokens(self, x: Tensor) -> Tensor:
+        """Points (B, q) without labels as tokens (B, q, width)."""
+        return self._embed(self.encoder(x), x.new_zeros(*x.shape[:2], self._n_labels), is_query=1.0)
+
+    def _embed(self, vectors: Tensor, label: Tensor, is_query: float) -> Tensor:
+        flag = vectors.new_full((*vectors.shape[:2], 1), is_query)
+        tokens: Tensor = self.embed(torch.cat([vectors, label, flag], dim=-1))
+        return tokens
+
+    def _placed(self, tokens: Tensor, place: int | None = None) -> Tensor:
+        """Tokens with their positions: their order, or all at one place of the sequence."""
+        if self.positions is None:
+            return tokens
+        return tokens + (self.positions[: tokens.shape[1]] if place is None else self.positions[place])
+
+    def _sequence_each(self, context: Tensor, queries: Tensor) -> Tensor:
+        """Each query after a pass with the context over which both see each other, (B, q, width)."""
+        n_tasks, n_tokens, n_queries = *context.shape[:2], queries.shape[1]
+        copies = context[:, None].expand(-1, n_queries, -1, -1)
+        z = torch.cat([copies, queries[:, :, None]], dim=2).flatten(0, 1)
+        for block in self._blocks:
+            z = block(z, block.remember(z, n_tokens + self._counts_itself))
+        return z[:, -1].view(n_tasks, n_queries, self.width)
+
+    def _read(self, z: Tensor) -> Tensor:
         out: Tensor = self.out(self.out_norm(z))
+        if self.readout == "log":
+            out = out.clamp(min=LOG_FLOOR).log()
         return out[..., 0] if self.n_classes is None else out
 
-    def _embed(self, x: Tensor, label: Tensor, is_query: float) -> Tensor:
-        flag = torch.full((*x.shape[:2], 1), is_query, dtype=x.dtype, device=x.device)
-        tokens: Tensor = self.embed(torch.cat([self.encoder(x), label, flag], dim=-1))
-        return tokens
+
+def _sees_until(offset: int, tokens: Tensor) -> Tensor:
+    """Row i sees the tokens up to i + offset: (T, T) bool."""
+    n = tokens.shape[1]
+    return torch.ones(n, n, dtype=torch.bool, device=tokens.device).tril(offset)
