@@ -6,7 +6,20 @@ from torch import nn
 
 from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import Recorded
-from ctxlearn.references import Chance, GradientDescent, LinearGaussian, LinearPool, LogisticRegression, NearestNeighbor
+from ctxlearn.references import (
+    Averaging,
+    Chance,
+    GradientDescent,
+    KernelRegression,
+    LinearGaussian,
+    LinearPool,
+    LogisticRegression,
+    Majority,
+    MaxMargin,
+    MeanThreshold,
+    NearestNeighbor,
+    Ridge,
+)
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import (
     Amortization,
@@ -130,6 +143,16 @@ def references():
             4, n_features=2, n_classes=3, encoder=Scaled(), penalty=0.1, intercept=True
         ),
         "gradient descent for regression": GradientDescent(5, n_features=2, n_classes=None),
+        "least squares": Ridge(n_classes=3),
+        "ridge without intercept": Ridge(2, 3, penalty=0.5, intercept=False),
+        "least squares for regression": Ridge(2, None),
+        "averaging": Averaging(),
+        "kernel regression": KernelRegression(0.7, n_classes=3),
+        "kernel regression for regression": KernelRegression(n_features=2, n_classes=None),
+        "largest margin": MaxMargin(2, 3),
+        "soft margin": MaxMargin(n_classes=2, cost=0.1),
+        "threshold at the mean": MeanThreshold(2),
+        "majority": Majority(n_classes=3),
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
         "chance": Chance(Amortization()),
