@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlearn import evaluation, learners, references, studies, tasks, training
+    from ctxlearn import evaluation, expressiveness, learners, references, studies, tasks, training
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.evaluation import evaluate
     from ctxlearn.recorded import Recorded
@@ -29,7 +29,7 @@ _HOMES = {
     "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("evaluation", "learners", "references", "studies", "tasks", "training")
+_ROOMS = ("evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
 
 __all__ = [
     "Episode",
@@ -39,6 +39,7 @@ __all__ = [
     "TrainingConfig",
     "evaluate",
     "evaluation",
+    "expressiveness",
     "learners",
     "load",
     "references",

@@ -13,8 +13,9 @@ from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.seeding import initial_weights
 
-EPS = 1e-6
-"""Added to MatchNet's class shares before the logarithm, so that a class without points has a finite logit (-13.8)."""
+EPS = 2.0**-20
+"""About 1e-6, and exact in every precision. Added to class shares before the logarithm, so that a class without points
+has a finite logit (-13.9)."""
 
 
 class EmbeddedContext(NamedTuple):
@@ -28,7 +29,7 @@ class MatchNet(Learner):
     """Attention over the context points: the share of a class is the attention on its points.
 
     With f the encoder and s the similarity, a_i = softmax_i s(f(q), f(x_i)) and the logits are log(sum_i a_i y_i +
-    1e-6). `attention="sum"` is Wu et al.'s variant: the logits are sum_i s(f(q), f(x_i)) y_i, no softmax over points.
+    2^-20). `attention="sum"` is Wu et al.'s variant: the logits are sum_i s(f(q), f(x_i)) y_i, no softmax over points.
     An empty context contributes zero: equal logits. For regression the output is sum_i a_i y_i.
 
     Args:

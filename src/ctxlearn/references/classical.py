@@ -25,7 +25,7 @@ class Context(NamedTuple):
 class NearestNeighbor(Learner):
     """Vote of the k nearest context points by Euclidean distance; of equally near ones the earlier counts.
 
-    Logits are log(share of votes + 1e-6); all equal for an empty context. With fewer than k points all of them vote.
+    Logits are log(share of votes + 2^-20); all equal for an empty context. With fewer than k points all of them vote.
     For regression the output is the mean label of the neighbours, 0 for an empty context.
 
     Args:
