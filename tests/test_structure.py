@@ -17,6 +17,7 @@ FLOORS = [
     {"references", "expressiveness", "testing"},
     {"training"},
     {"evaluation"},
+    {"identification"},
     {"studies", "report"},
     {"estimators", "cli", "playground", "__main__"},
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ctxlearn import evaluation, expressiveness, learners, references, studies, tasks, training
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.evaluation import evaluate
+    from ctxlearn.identification import Identification, identify
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
     from ctxlearn.training import Run, TrainingConfig, load, train
@@ -20,11 +21,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Episode": "ctxlearn.episodes",
+    "Identification": "ctxlearn.identification",
     "Recorded": "ctxlearn.recorded",
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
     "TrainingConfig": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
+    "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
@@ -33,6 +36,7 @@ _ROOMS = ("evaluation", "expressiveness", "learners", "references", "studies", "
 
 __all__ = [
     "Episode",
+    "Identification",
     "Recorded",
     "Run",
     "Tasks",
@@ -40,6 +44,8 @@ __all__ = [
     "evaluate",
     "evaluation",
     "expressiveness",
+    "identification",
+    "identify",
     "learners",
     "load",
     "references",

@@ -1,0 +1,155 @@
+"""What an identification found: the ranked table, verdicts, and their folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ctxlearn.checks import describe
+from ctxlearn.storage import write_figure, write_json, write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NONE = "none of these"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer at one context length.
+
+    Attributes:
+        n_context: n.
+        answer: the best candidate, or "none of these".
+        members: the best class: candidates that cannot be told apart from the best, it among them.
+        runner_up: the best candidate outside of that class; None where there is no other.
+        accepted: whether the best class is accepted.
+        shared: with replicates, what they have in common (1 if all); None without.
+        explained: with replicates, the share of it that the best candidate explains; None without.
+    """
+
+    n_context: int
+    answer: str
+    members: tuple[str, ...]
+    runner_up: str | None
+    accepted: bool
+    shared: float | None
+    explained: float | None
+
+    def __str__(self) -> str:
+        best = " or ".join(self.members)
+        text = f"n = {self.n_context}: {best if self.accepted else f'{NONE} (nearest: {best})'}"
+        text += f"; runner-up: {self.runner_up}" if self.runner_up is not None else ""
+        if self.explained is not None:
+            text += f"; explains {self.explained:.2f} of what replicates share ({self.shared:.2f})"
+        return text
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Which algorithm a predictor runs, by context length.
+
+    Attributes:
+        results: one row per context length and candidate: n_context, candidate, the scores ranks, influence, within and
+            weights, total with low and high (95 % over contexts), rank, class (candidates of one cannot be told apart on
+            the probes), top (in the best class), accepted; for regression also squared_difference and
+            weight_difference (Akyurek et al. 2022).
+        verdicts: by context length.
+        blends: by context length, the best non-negative mixture of the candidates' views, weights of sum 1.
+        order_dependence: by context length, how far another order of the context moves the scores (root mean square, in
+            standard deviations of the scores); 0 for an algorithm on sets.
+        fitted: numbers fitted to the predictor, by name (regression).
+        n_contexts: probe contexts of each length.
+        n_replicates: replicates beside the predictor.
+        n_classes: C, or None for regression.
+        seed: of the probes.
+    """
+
+    results: pd.DataFrame
+    verdicts: dict[int, Verdict]
+    blends: dict[int, dict[str, float]]
+    order_dependence: dict[int, float]
+    fitted: dict[str, float]
+    n_contexts: int
+    n_replicates: int
+    n_classes: int | None
+    seed: int
+
+    @property
+    def ceiling_normalised(self) -> bool:
+        """Whether replicates told how much of a predictor is nuisance; if not, a stricter absolute cut was used."""
+        return self.n_replicates > 0
+
+    def verdict(self, n_context: int) -> Verdict:
+        """The verdict at one context length.
+
+        Raises:
+            ValueError: a length that was not looked at.
+        """
+        if n_context not in self.verdicts:
+            known = ", ".join(map(str, self.verdicts))
+            raise ValueError(f"n_context: expected one of {known}, got {describe(n_context)}")
+        return self.verdicts[n_context]
+
+    def __str__(self) -> str:
+        lines = [str(verdict) for verdict in self.verdicts.values()]
+        for name, value in self.fitted.items():
+            lines.append(f"{name}: {value:.4g}")
+        worst = max(self.order_dependence.values(), default=0.0)
+        lines.append(
+            f"another order of the context moves the scores by {worst:.2g} of their standard deviation at most"
+        )
+        if not self.ceiling_normalised:
+            lines.append(
+                "accepted by a strict absolute cut, not normalised to a ceiling: give replicates (other training seeds)"
+            )
+        return "\n".join(lines)
+
+    def figure(self) -> Figure:
+        """A heat map: candidates by context lengths, the total in each cell, the best class framed."""
+        from ctxlearn.identification.drawing import heat_map
+
+        return heat_map(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the table, as JSON-able data."""
+        return {
+            "verdicts": [
+                {
+                    "n_context": v.n_context,
+                    "answer": v.answer,
+                    "members": list(v.members),
+                    "runner_up": v.runner_up,
+                    "accepted": v.accepted,
+                    "shared": v.shared,
+                    "explained": v.explained,
+                    "order_dependence": self.order_dependence[n],
+                    "blend": self.blends[n],
+                }
+                for n, v in self.verdicts.items()
+            ],
+            "fitted": self.fitted,
+            "n_contexts": self.n_contexts,
+            "n_replicates": self.n_replicates,
+            "ceiling_normalised": self.ceiling_normalised,
+            "n_classes": self.n_classes,
+            "seed": self.seed,
+        }
+
+    def write(self, folder: Path | str) -> None:
+        """Write results.csv, identification.json, and the heat map as identification.png and .svg.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        from ctxlearn.identification.drawing import save
+
+        place = Path(folder)
+        write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))
+        write_json(place / "identification.json", self.facts())
+        figure = self.figure()
+        for kind in ("png", "svg"):
+            write_figure(place / f"identification.{kind}", lambda path: save(figure, path))
