@@ -165,7 +165,7 @@ def test_selection_finds_the_runs_of_optimal_and_trains_none(smoke, tmp_path):
     )
     assert weights(smoke.folder) == before
     assert (tmp_path / "selection" / "report.html").is_file()
-    assert {c.group for c in result.claims} == {"radial", "shift", "posterior-off-distribution"}
+    assert {c.group for c in result.claims} == {"radial", "radial-causal", "shift", "posterior-off-distribution"}
 
 
 def test_diversity_compares_pools_with_both_bayes_predictors(tmp_path):

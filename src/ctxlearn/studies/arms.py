@@ -8,6 +8,7 @@ from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, Learner, M
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, TaskFamily
 
 ICL = "InContextTransformer"
+CAUSAL = "InContextTransformer (causal)"
 PAPER = "MatchNet (paper)"
 BAYES_MIXTURE = "Bayes of the mixture"
 BAYES_FAMILY = "Bayes of the family"
@@ -26,6 +27,14 @@ def mixture() -> Mixture:
 def icl_learner(seed: int) -> InContextTransformer:
     """The in-context model of the study: more and thinner blocks than the default, better at equal compute."""
     return InContextTransformer(2, 2, blocks=[BlockConfig(heads=2, hidden=128, activation="relu")] * 6, seed=seed)
+
+
+def causal_learner(seed: int) -> InContextTransformer:
+    """The same blocks in the form of a language model: tokens x, y, x, y, ..., each seeing those before it."""
+    blocks = [BlockConfig(heads=2, hidden=128, activation="relu")] * 6
+    return InContextTransformer(
+        2, 2, blocks=blocks, tokens="interleaved", mask="causal", positions="learned", max_points=64, seed=seed
+    )
 
 
 def classical_learner(name: str, seed: int) -> Learner:

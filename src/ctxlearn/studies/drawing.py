@@ -16,6 +16,7 @@ from ctxlearn.report import RC
 # Okabe and Ito's colours, which people with any colour vision can tell apart
 COLOURS = {
     "InContextTransformer": "#0072B2",
+    "InContextTransformer (causal)": "#56B4E9",
     "MatchNet": "#D55E00",
     "MatchNet (paper)": "#E69F00",
     "ProtoNet": "#009E73",
@@ -33,6 +34,7 @@ COLOURS = {
 }
 LABELS = {
     "InContextTransformer": "in-context transformer",
+    "InContextTransformer (causal)": "causal in-context transformer",
     "MatchNet (paper)": "MatchNet, paper's variant",
     "NearestNeighbor": "1-nearest neighbour",
     "LogisticRegression": "logistic regression",

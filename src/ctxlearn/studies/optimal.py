@@ -19,6 +19,7 @@ from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.arms import (
     BAYES_FAMILY,
     BAYES_MIXTURE,
+    CAUSAL,
     FAMILIES,
     HOME,
     ICL,
@@ -26,6 +27,7 @@ from ctxlearn.studies.arms import (
     MIXTURE,
     PAPER,
     REGRET,
+    causal_learner,
     classical_learner,
     icl_learner,
     mixture,
@@ -36,7 +38,7 @@ from ctxlearn.studies.optimal_page import figure_section, headline, regret_secti
 from ctxlearn.studies.real_data import real_data
 from ctxlearn.studies.scores import Scores
 from ctxlearn.studies.store import Training
-from ctxlearn.training import TrainingConfig
+from ctxlearn.training import AllPrefixes, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Settings:
 
     Attributes:
         icl_steps: steps of the in-context model on one family; three times as many on the mixture.
-        classical_steps: likewise of each classical learner.
+        causal_steps: of the causal in-context model on the mixture, of a quarter as many tasks: each is used at every
+            context length.
+        classical_steps: as `icl_steps`, of each classical learner.
         n_points: N points a task.
         n_tasks: test tasks per family and seed.
         bayes_tasks: how many of them the Bayes predictors, which are slower, are measured on too.
@@ -54,6 +58,7 @@ class Settings:
     """
 
     icl_steps: int
+    causal_steps: int
     classical_steps: int
     n_points: int
     n_tasks: int
@@ -63,10 +68,13 @@ class Settings:
 
 
 PROFILES = {
-    "smoke": Settings(icl_steps=4, classical_steps=4, n_points=12, n_tasks=40, bayes_tasks=8, draws=4),
-    "quick": Settings(icl_steps=750, classical_steps=750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250),
+    "smoke": Settings(icl_steps=4, causal_steps=4, classical_steps=4, n_points=12, n_tasks=40, bayes_tasks=8, draws=4),
+    "quick": Settings(
+        icl_steps=750, causal_steps=2000, classical_steps=750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250
+    ),
     "paper": Settings(
         icl_steps=30_000,
+        causal_steps=90_000,
         classical_steps=30_000,
         n_points=50,
         n_tasks=10_000,
@@ -85,6 +93,13 @@ def icl_config(settings: Settings, families: int, seed: int) -> TrainingConfig:
         n_points=settings.n_points,
         seed=seed,
         checkpoint_every=50,
+    )
+
+
+def causal_config(settings: Settings, seed: int) -> TrainingConfig:
+    """The causal model's training, of about as much work as the set model's: fewer tasks, every prefix of each."""
+    return TrainingConfig(
+        steps=settings.causal_steps, tasks_per_step=32, n_points=settings.n_points, seed=seed, checkpoint_every=50
     )
 
 
@@ -117,6 +132,9 @@ class Optimal(Study):
                 threads = config.shards if name == ICL and place == MIXTURE else 1
                 title = f"{name} on {place}, seed {seed}"
                 found[f"{name} on {place}"] = Training(title, learner, source, config, threads=threads)
+        config = causal_config(settings, seed)
+        title = f"{CAUSAL} on {MIXTURE}, seed {seed}"
+        found[f"{CAUSAL} on {MIXTURE}"] = Training(title, causal_learner(seed), mixture(), config, AllPrefixes())
         return found
 
     def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
@@ -197,6 +215,18 @@ def decide_claims(scores: Scores) -> list[Claim]:
                     group=group,
                 )
             )
+    for family, rival in MADE_FOR.items():
+        claims.append(
+            decide(
+                f"causal-icl-mixture-at-least-{family}",
+                f"The causal in-context model trained on the mixture is at least as good on {family} tasks as {rival} trained on"
+                " them alone",
+                f"causal in-context model minus {rival}, {unit}",
+                scores.per_task(CAUSAL, MIXTURE, family) - scores.per_task(rival, family, family),
+                together=len(MADE_FOR),
+                group="causal",
+            )
+        )
     for rival, family in HOME.items():
         lost = scores.per_task(rival, family, family) - scores.per_task(rival, MIXTURE, family)
         claims.append(
@@ -223,17 +253,22 @@ def decide_claims(scores: Scores) -> list[Claim]:
                 group="icl-keeps",
             )
         )
-    for trained_on, name in ((None, BAYES_FAMILY), (MIXTURE, BAYES_MIXTURE)):
+    for learner, words, trained_on, name in (
+        (ICL, "in-context model", None, BAYES_FAMILY),
+        (ICL, "in-context model", MIXTURE, BAYES_MIXTURE),
+        (CAUSAL, "causal in-context model", MIXTURE, BAYES_MIXTURE),
+    ):
         for family in FAMILIES:
             best = scores.per_task(name, "", family)
-            ours = scores.per_task(ICL, trained_on or family, family)[:, : best.shape[1]]
-            group = "regret-mixture" if trained_on else "regret-single-family"
+            ours = scores.per_task(learner, trained_on or family, family)[:, : best.shape[1]]
+            prefix = "" if learner == ICL else "causal-"
+            group = f"{prefix}regret-{'mixture' if trained_on else 'single-family'}"
             claims.append(
                 decide(
-                    f"icl-{group}-{family}",
-                    f"On {family} tasks the in-context model trained on {trained_on or 'them alone'} is within"
+                    f"{prefix}icl-regret-{'mixture' if trained_on else 'single-family'}-{family}",
+                    f"On {family} tasks the {words} trained on {trained_on or 'them alone'} is within"
                     f" {REGRET[family]:g} points of the Bayes-optimal predictor of its training distribution",
-                    f"{name} minus in-context model, {unit}",
+                    f"{name} minus {words}, {unit}",
                     best - ours,
                     threshold=REGRET[family],
                     better="below",

@@ -20,7 +20,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.references import AlgorithmSelection, BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies import optimal
-from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.claims import Claim, decide
 from ctxlearn.studies.scores import Scores
@@ -74,7 +74,11 @@ class Selection(Study):
 
     def trainings(self, profile: str, seed: int) -> dict[str, Training]:
         every = optimal.STUDY.trainings(profile, seed)
-        wanted = [f"{ICL} on {MIXTURE}", *(f"{learner} on {family}" for family, learner in MADE_FOR.items())]
+        wanted = [
+            f"{ICL} on {MIXTURE}",
+            f"{CAUSAL} on {MIXTURE}",
+            *(f"{learner} on {family}" for family, learner in MADE_FOR.items()),
+        ]
         return {name: every[name] for name in wanted}
 
     def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
@@ -92,6 +96,7 @@ class Selection(Study):
             regions = regions_section(
                 {
                     "in-context transformer": learners[first][f"{ICL} on {MIXTURE}"],
+                    "causal in-context transformer": learners[first][f"{CAUSAL} on {MIXTURE}"],
                     **{MADE_FOR[f]: learners[first][f"{MADE_FOR[f]} on {f}"] for f in FAMILIES},
                     "selection": rivals[first][SELECTORS[0]],
                     BAYES_MIXTURE: BayesOptimal(mixture()),
@@ -184,6 +189,7 @@ def measure(
             tasks = family.sample(settings.n_tasks, n_points, generator=generator_for(seed, Stream.TEST))
             candidates = {
                 ICL: named[f"{ICL} on {MIXTURE}"],
+                CAUSAL: named[f"{CAUSAL} on {MIXTURE}"],
                 **rivals[seed],
                 BAYES_MIXTURE: BayesOptimal(mixture()),
                 BAYES_FAMILY: BayesOptimal(family),
@@ -233,6 +239,7 @@ def measure_shift(
                 tasks = family.sample(settings.shift_tasks, n_points, generator=generator_for(seed, Stream.TEST))
                 candidates = {
                     ICL: named[f"{ICL} on {MIXTURE}"],
+                    CAUSAL: named[f"{CAUSAL} on {MIXTURE}"],
                     SELECTORS[0]: rivals[seed][SELECTORS[0]],
                     BAYES_MIXTURE: BayesOptimal(mixture()),
                     BAYES_FAMILY: BayesOptimal(family),
@@ -249,27 +256,30 @@ def measure_shift(
 def decide_claims(measured: Measured, shifted: Scores, settings: Settings) -> list[Claim]:
     """Every claim of the study, by group."""
     scores, unit = measured.scores, "points of accuracy, mean over n >= 1, same tasks"
-    claims = [
-        decide(
-            f"icl-exceeds-{name.replace(', ', '-').replace(' ', '-')}-on-radial",
-            f"On radial tasks, which nothing was trained on, the in-context model is better than {name}",
-            f"in-context model minus {name}, {unit}",
-            scores.per_task(ICL, "", RADIAL) - scores.per_task(name, "", RADIAL),
-            together=len(SELECTORS) + 1,
-            group="radial",
+    claims = []
+    for learner, words, short in ((ICL, "in-context model", "icl"), (CAUSAL, "causal in-context model", "causal-icl")):
+        group = "radial" if learner == ICL else "radial-causal"
+        claims += [
+            decide(
+                f"{short}-exceeds-{name.replace(', ', '-').replace(' ', '-')}-on-radial",
+                f"On radial tasks, which nothing was trained on, the {words} is better than {name}",
+                f"{words} minus {name}, {unit}",
+                scores.per_task(learner, "", RADIAL) - scores.per_task(name, "", RADIAL),
+                together=len(SELECTORS) + 1,
+                group=group,
+            )
+            for name in SELECTORS
+        ]
+        claims.append(
+            decide(
+                f"{short}-exceeds-hindsight-on-radial",
+                f"On radial tasks the {words} is better than the best of the three learners picked with hindsight",
+                f"{words} minus hindsight bound, points of accuracy, mean over n in {measured.lengths}, same contexts",
+                measured.at_lengths(learner, RADIAL) - measured.bound[RADIAL],
+                together=len(SELECTORS) + 1,
+                group=group,
+            )
         )
-        for name in SELECTORS
-    ]
-    claims.append(
-        decide(
-            "icl-exceeds-hindsight-on-radial",
-            "On radial tasks the in-context model is better than the best of the three learners picked with hindsight",
-            f"in-context model minus hindsight bound, points of accuracy, mean over n in {measured.lengths}, same contexts",
-            measured.at_lengths(ICL, RADIAL) - measured.bound[RADIAL],
-            together=len(SELECTORS) + 1,
-            group="radial",
-        )
-    )
     first, last = f"{settings.scales[0]:g}", f"{settings.scales[-1]:g}"
     for family in FAMILIES:
         lost = {
