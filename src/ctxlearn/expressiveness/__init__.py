@@ -26,7 +26,7 @@ _CIRCUITS: dict[type[Learner], Callable[[Any, str | None], Circuit]] = {
 
 
 def construct(
-    learner: Learner, *, mask: str | None = None, width: int | None = None, hidden: int | None = None
+    learner: Learner, *, mask: str | None = None, width: int | None = None, hidden: int | None = None, seed: int = 0
 ) -> InContextTransformer:
     """A transformer that is the given learner: the same answers to every query after every context.
 
@@ -39,6 +39,7 @@ def construct(
         width: of the stream, at least what the circuit needs; what is more is spare: it changes no answer and can be
             trained. None for no spare.
         hidden: hidden units of each block, likewise.
+        seed: of the spare weights.
 
     Returns:
         The transformer, in the learner's precision; in float64 for gradient descent, which computes so, and in
@@ -54,7 +55,7 @@ def construct(
     own = next(learner.parameters(), torch.zeros(()))
     dtype = torch.float64 if isinstance(learner, GradientDescent) else own.dtype
     assert learner.n_features is not None
-    return assemble(plan, learner.n_features, learner.n_classes, width, hidden).to(own.device, dtype)
+    return assemble(plan, learner.n_features, learner.n_classes, width, hidden, seed).to(own.device, dtype)
 
 
 def circuit(learner: Learner, *, mask: str | None = None) -> Circuit:

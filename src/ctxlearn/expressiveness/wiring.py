@@ -90,11 +90,12 @@ def assemble(
     n_classes: int | None,
     width: int | None,
     hidden: int | None,
+    seed: int = 0,
 ) -> InContextTransformer:
     """The transformer that runs a circuit, in float64.
 
-    Width and hidden units beyond what the circuit needs are spare: they read at random and write nothing, so they
-    change no answer and can be trained.
+    Width and hidden units beyond what the circuit needs are spare: they read at random (by `seed`) and write nothing, so
+    they change no answer and can be trained.
 
     Raises:
         ValueError: `width` or `hidden` below what the circuit needs.
@@ -112,6 +113,7 @@ def assemble(
         width=width,
         encoder=circuit.encoder,
         blocks=blocks,
+        seed=seed,
         mask=circuit.mask,
         readout=circuit.readout,
     ).double()

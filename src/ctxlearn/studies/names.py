@@ -4,6 +4,7 @@ STUDIES = {
     "optimal": "Figure 2: is the in-context model at least as good as the learner made for each family, and does it stay so"
     " when trained on their mixture?",
     "selection": "Figure 3: is in-context learning a choice among known algorithms, and what does it lose under shift?",
+    "expressiveness": "Figure 1: can a transformer be each classical learner, and which one does a trained model become?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
 }
 PROFILES = {
