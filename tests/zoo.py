@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
+from ctxlearn.learners import CNP, MAML, BlockConfig, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import Recorded
 from ctxlearn.references import (
     Averaging,
@@ -107,6 +107,7 @@ def trained_learners():
         zoo[f"transformer, {name} encoder"] = InContextTransformer(2, 3, width=16, depth=2, heads=2, encoder=encoder)
         zoo[f"ProtoNet, {name} encoder"] = ProtoNet(2, 3, encoder=encoder, width=8)
         zoo[f"CNP, {name} encoder"] = CNP(2, 3, encoder=encoder, width=8)
+        zoo[f"MAML, {name} encoder"] = MAML(2, 3, encoder=encoder, width=8)
         for similarity in ("cosine", "dot"):
             for attention in ("softmax", "sum"):
                 zoo[f"MatchNet, {similarity}, {attention}, {name} encoder"] = MatchNet(
@@ -120,6 +121,9 @@ def trained_learners():
     zoo["ProtoNet of images, flattened"] = ProtoNet((3, 2), 2, encoder="identity")
     zoo["CNP of images"] = CNP((3, 2), 2, encoder=Scaled(6), width=8)
     zoo["transformer for regression"] = InContextTransformer(2, None, width=16, depth=2, heads=2)
+    zoo["MAML of images, its head alone"] = MAML((2, 3, 3), 2, adapted="head.*", width=8)
+    zoo["MAML, first order, learned step sizes"] = MAML(2, 3, first_order=True, learned="entry", width=8)
+    zoo["MAML for regression, recomputed"] = MAML(2, None, recompute=True, per_step=True, learned="tensor", width=8)
     zoo["CNP for regression"] = CNP(2, None, width=8)
     for similarity in ("cosine", "dot"):
         zoo[f"MatchNet for regression, {similarity}"] = MatchNet(2, None, similarity=similarity, width=8)

@@ -4,7 +4,26 @@ from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
 from ctxlearn.learners.encoders import MLP
+from ctxlearn.learners.functional import DifferentiableAttention, Functional
+from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
+from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
 from ctxlearn.learners.transformer import InContextTransformer
 
-__all__ = ["CNP", "MLP", "BlockConfig", "InContextTransformer", "Learner", "MatchNet", "ProtoNet"]
+__all__ = [
+    "CNP",
+    "MAML",
+    "MLP",
+    "AdaptationDiverged",
+    "Adapted",
+    "BlockConfig",
+    "DifferentiableAttention",
+    "Functional",
+    "GradientAdaptation",
+    "InContextTransformer",
+    "Learner",
+    "MatchNet",
+    "ProtoNet",
+    "StepSizes",
+    "reptile_loss",
+]
