@@ -16,7 +16,7 @@ import ctxlearn.references
 import ctxlearn.studies
 import ctxlearn.tasks
 import ctxlearn.training
-from ctxlearn.cli import COMMANDS, catalogue, evaluate, main, train
+from ctxlearn.cli import COMMANDS, catalogue, evaluate, identify, main, train
 from ctxlearn.studies.names import PROFILES, STUDIES
 
 BASES = {
@@ -152,7 +152,7 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "list"]
+    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "identify", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs"}
     assert found["list"] == {"--help"}
@@ -166,6 +166,8 @@ def test_options_are_frozen(monkeypatch):
     expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--out"}
     assert options_of(evaluate.build_parser(None)) == expected
     assert {name for name in options_of(evaluate.build_parser(given)) if name != "--family+"} == expected
+    expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--out"}
+    assert options_of(identify.build_parser()) == expected
 
 
 def test_profiles_and_studies_are_in_the_help(capsys):

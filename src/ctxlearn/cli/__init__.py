@@ -21,9 +21,16 @@ COMMANDS = {
     "reproduce": "run a study: train what it needs, measure, decide its claims, write a page",
     "train": "train a learner on a family of tasks",
     "evaluate": "compare trained learners, and references, at every context length",
+    "identify": "tell which algorithm a trained learner runs",
     "list": "show the families, learners, references and studies there are",
 }
-_MODULES = {"reproduce": "reproduce", "train": "train", "evaluate": "evaluate", "list": "listing"}
+_MODULES = {
+    "reproduce": "reproduce",
+    "train": "train",
+    "evaluate": "evaluate",
+    "identify": "identify",
+    "list": "listing",
+}
 TRACEBACK = "CTXLEARN_TRACEBACK"
 """Environment variable: set to 1, errors come with Python's traceback."""
 

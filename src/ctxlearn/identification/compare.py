@@ -58,7 +58,7 @@ def identify(
     runner-up joins a best candidate that stands alone where a bootstrap over contexts cannot order the two.
 
     Acceptance: with replicates the best candidate must explain 0.88 of what predictor and replicates have in common,
-    which must be 0.15 or more; without any, its total must be 0.95.
+    which must be 0.15 or more (0.1 in the ranks); without any, its total must be 0.95.
 
     Args:
         predictor: what to identify.

@@ -14,8 +14,9 @@ SAME = 0.98
 """Cosine of the views of two candidates above which probes cannot tell them apart."""
 ACCEPTED = 0.88
 """Share of what replicates have in common that an accepted candidate explains, at least; see docs/identification.md."""
-SHARED = 0.15
-"""What replicates must have in common, at least, for any candidate to be accepted."""
+SHARED, SHARED_RANKS = 0.15, 0.1
+"""What replicates must have in common, at least, for any candidate to be accepted: in all, and in the ranks of their
+scores. Untrained networks can agree that a label pulls towards itself, and in nothing else."""
 ALONE_ACCEPTED = 0.95
 """Total that an accepted candidate has, at least, where no replicate says how much of the rest is nuisance."""
 RESAMPLES = 1000
@@ -95,8 +96,9 @@ def rank(
         pairs = [explained(a, b, own) for i, a in enumerate(predictors) for b in predictors[:i]]
         shared = float(np.mean([pair.shared for pair in pairs]))
         part = float(np.mean([pair.shared * pair.share for pair in pairs]))
-        found = Explained(shared, part / shared if shared > 0 else 0.0)
-        accepted = found.shared >= SHARED and found.share >= ACCEPTED
+        ranks = float(np.mean([pair.ranks for pair in pairs]))
+        found = Explained(shared, ranks, part / shared if shared > 0 else 0.0)
+        accepted = shared >= SHARED and ranks >= SHARED_RANKS and found.share >= ACCEPTED
     else:
         accepted = bool(totals[best] >= ALONE_ACCEPTED)
     classes = _classes(same, order)

@@ -108,10 +108,12 @@ class Explained:
 
     Attributes:
         shared: weighted mean of the correlation of their ranks and the cosine of their influences, in [-1, 1].
+        ranks: the former alone.
         share: of `shared`, what the candidate explains; about 1 where it is the algorithm, whatever the nuisances.
     """
 
     shared: float
+    ranks: float
     share: float
 
 
@@ -146,4 +148,4 @@ def explained(first: Views, second: Views, candidate: Views) -> Explained:
     ranks, influence = WEIGHTS["ranks"], WEIGHTS["influence"]
     shared = (ranks * shared_ranks + influence * shared_influence) / (ranks + influence)
     of_both = (ranks * of_ranks + influence * of_influence) / (ranks + influence)
-    return Explained(shared, of_both / shared if shared > 0 else 0.0)
+    return Explained(shared, shared_ranks, of_both / shared if shared > 0 else 0.0)
