@@ -3,6 +3,7 @@
 from ctxlearn.references.bayes import BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.references.classical import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.references.descent import GradientDescent
+from ctxlearn.references.domains import DomainBayes
 from ctxlearn.references.linear import Averaging, Ridge
 from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.references.linear_pool import LinearPool
@@ -15,6 +16,7 @@ __all__ = [
     "Averaging",
     "BayesOptimal",
     "Chance",
+    "DomainBayes",
     "EffectiveSampleSizeWarning",
     "GradientDescent",
     "KernelRegression",

@@ -2,18 +2,28 @@
 
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
+from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.labelled import Labelled
 from ctxlearn.tasks.pool import Pool
-from ctxlearn.tasks.regression import LinearRegression
+from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLinearRegression, TwoLayerNetwork
 
 __all__ = [
     "Amortization",
     "ClassPrototype",
+    "DecisionTree",
+    "Domain",
+    "Domains",
+    "GaussianHalfSpaces",
+    "GaussianWeights",
     "Labelled",
     "LinearRegression",
     "Mixture",
     "PairwiseMetric",
     "Pool",
+    "Pooled",
     "Radial",
+    "ScaledInputs",
+    "SparseLinearRegression",
     "TaskFamily",
+    "TwoLayerNetwork",
 ]
