@@ -183,6 +183,7 @@ def rates_section(rates: Rates) -> Section:
 def space_section(decided: Decided, shared: Shared, lengths: Sequence[int]) -> list[Section]:
     """The picture, and the in-context models' nearest algorithms."""
     figures, facts = [], []
+    more = "; circles without a label: the same model from other training seeds" if len(decided) > 1 else ""
     for places, name, words in (
         (tuple(FAMILIES), "space", "probes: the three training families"),
         ((RADIAL,), "space-radial", "probes: radial tasks (nothing was trained on them)"),
@@ -199,8 +200,9 @@ def space_section(decided: Decided, shared: Shared, lengths: Sequence[int]) -> l
             Figure(
                 name,
                 drawing,
-                f"Learning algorithms as points: the nearer, the more often they decide alike ({words}). Stress-1 {plane.stress:.2f};"
-                f" drawn and measured distances correlate {plane.correlation:.2f}.",
+                f"Learning algorithms as points: the nearer, the more often they decide alike ({words}). ICL: in-context transformer;"
+                f" after a colon: what it was trained on{more}. Stress-1 {plane.stress:.2f}; drawn and measured distances correlate"
+                f" {plane.correlation:.2f}.",
                 "A map of learning algorithms; distances are shares of decisions that differ. The table of nearest algorithms has"
                 " the numbers that matter most.",
             )

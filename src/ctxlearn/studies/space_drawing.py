@@ -60,7 +60,7 @@ def draw_plane(points: Sequence[Point], groups: dict[str, Group], *, title: str,
         axis.set_ylabel("points of disagreement (second direction)")
         axis.set_aspect("equal", adjustable="datalim")
         axis.margins(0.08)
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3, fontsize=9)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, fontsize=9)
     _place_labels(figure, axis, points, groups)
     return figure
 
