@@ -21,6 +21,7 @@ from ctxlearn.studies.names import PROFILES, STUDIES
 
 BASES = {
     "families": ctxlearn.tasks.TaskFamily,
+    "domains": ctxlearn.tasks.Domains,
     "learners": ctxlearn.learners.Learner,
     "references": ctxlearn.learners.Learner,
     "objectives": ctxlearn.training.Objective,
@@ -121,7 +122,7 @@ def test_list_shows_everything(capsys):
     text = shown(capsys, "list")
     for name in ("PairwiseMetric", "InContextTransformer", "NearestNeighbor", *STUDIES):
         assert name in text
-    for kind in ("families", "learners", "references", "studies"):
+    for kind in ("families", "domains", "learners", "references", "studies"):
         one = shown(capsys, "list", kind)
         assert one.strip() in text
     assert "encoder: None for" in shown(capsys, "list", "ProtoNet")

@@ -22,7 +22,7 @@ COMMANDS = {
     "train": "train a learner on a family of tasks",
     "evaluate": "compare trained learners, and references, at every context length",
     "identify": "tell which algorithm a trained learner runs",
-    "list": "show the families, learners, references and studies there are",
+    "list": "show the families, domains, learners, references and studies there are",
 }
 _MODULES = {
     "reproduce": "reproduce",

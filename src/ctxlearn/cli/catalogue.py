@@ -17,6 +17,7 @@ from typing import Any
 _SOURCES = Path(__file__).resolve().parents[1]
 KINDS = {
     "families": ("tasks", "TaskFamily"),
+    "domains": ("tasks", "Domains"),
     "learners": ("learners", "Learner"),
     "references": ("references", "Learner"),
     "objectives": ("training", "Objective"),

@@ -10,9 +10,10 @@ from ctxlearn.cli.parsing import choose as choose_name
 from ctxlearn.cli.parsing import new_parser, parse
 from ctxlearn.studies.names import STUDIES
 
-LISTED = ("families", "learners", "references", "studies")
+LISTED = ("families", "domains", "learners", "references", "studies")
 _USES = {
     "families": "tasks to learn: --family NAME",
+    "domains": "distributions over families: --family Pooled --family.domains NAME",
     "learners": "what is trained: --learner NAME",
     "references": "learners without training, beside which `ctxlearn evaluate` sets the trained ones",
     "studies": "ctxlearn reproduce NAME",
