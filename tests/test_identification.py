@@ -69,6 +69,12 @@ def test_each_candidate_is_told_from_all_others(name):
     assert "not normalised to a ceiling" in str(found)
 
 
+def test_some_of_the_default_candidates_are_asked_for_by_name():
+    found = ctxlearn.identify(NearestNeighbor(2, 2), ["ridge", "1-NN"], **QUICK)
+    assert set(found.results["candidate"]) == {"ridge", "1-NN"}
+    assert found.verdict(8).runner_up == "ridge"
+
+
 def test_one_point_leaves_a_class():
     found = ctxlearn.identify(NearestNeighbor(2, 2), lengths=[1], n_contexts=64)
     assert {"1-NN", "3-NN", "majority", "cosine softmax"} <= set(found.verdict(1).members)
@@ -243,6 +249,7 @@ def test_a_predictor_that_cannot_be_one_is_named(predictor, message):
         ({"lengths": [0]}, r"^lengths\[0\]: expected an integer >= 1"),
         ({"level": 1.0}, "^level: expected"),
         ({"candidates": {}}, "^candidates: expected a mapping"),
+        ({"candidates": ["1-NN", "rigde"]}, "^candidates: unknown name 'rigde'; did you mean 'ridge'"),
         ({"candidates": {"x": 3}}, r"^candidates\['x'\]: expected a learner"),
         ({"replicates": [NearestNeighbor(2, 3)]}, "^replicates: expected n_classes = 2"),
         ({"replicates": [constant, transductive]}, r"^replicates\[1\]: expected each query"),

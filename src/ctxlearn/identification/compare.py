@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ctxlearn.checks import check_float, check_int, describe
+from ctxlearn.checks import check_float, check_int, describe, unknown_name
 from ctxlearn.episodes import Tasks
 from ctxlearn.identification.candidates import default_candidates
 from ctxlearn.identification.fitting import fit_descent, fit_ridge
@@ -30,7 +30,7 @@ FITTED_RIDGE, FITTED_DESCENT = "ridge, fitted penalty", "gradient descent, fitte
 
 def identify(
     predictor: object,
-    candidates: Mapping[str, object] | None = None,
+    candidates: Mapping[str, object] | Sequence[str] | None = None,
     *,
     replicates: Sequence[object] = (),
     family: TaskFamily | None = None,
@@ -57,14 +57,14 @@ def identify(
     the predictor's squared scores, of each context. A class is what probes cannot tell apart: cosine above 0.98; the
     runner-up joins a best candidate that stands alone where a bootstrap over contexts cannot order the two.
 
-    Acceptance: with replicates the best candidate must explain 0.88 of what predictor and replicates have in common,
+    Acceptance: with replicates the best candidate must explain 0.92 of what predictor and replicates have in common,
     which must be 0.15 or more (0.1 in the ranks); without any, its total must be 0.95.
 
     Args:
         predictor: what to identify.
-        candidates: by name; None for `ctxlearn.identification.default_candidates`, for regression with ridge and
-            gradient descent fitted to the predictor on the probes. Of the latter only steps times step size can be told
-            when both are small.
+        candidates: by name, or names of some of the default ones; None for
+            `ctxlearn.identification.default_candidates`, for regression with ridge and gradient descent fitted to the
+            predictor on the probes. Of the latter only steps times step size can be told when both are small.
         replicates: predictors of the same kind from other training seeds.
         family: adds its Bayes predictor to the default candidates.
         probes: tasks or a family to take contexts and queries from; None for contexts made for the purpose, with
@@ -200,7 +200,7 @@ def _lengths(lengths: object) -> list[int]:
 
 def _kind(
     predictors: Sequence[object],
-    candidates: Mapping[str, object] | None,
+    candidates: object,
     family: TaskFamily | None,
     probes: Tasks | TaskFamily | None,
     n_features: int | tuple[int, ...] | None,
@@ -212,7 +212,7 @@ def _kind(
     if probes is not None and not isinstance(probes, Tasks | TaskFamily):
         raise ValueError(f"probes: expected Tasks or a TaskFamily, got {describe(probes)}")
     learners = [p for p in predictors if isinstance(p, Learner)]
-    given = [c for c in (candidates or {}).values() if isinstance(c, Learner)] if candidates is not None else []
+    given = [c for c in candidates.values() if isinstance(c, Learner)] if isinstance(candidates, Mapping) else []
     classes = n_classes
     for source in (*learners[:1], probes, family, *given[:1]):
         if source is not None:
@@ -238,6 +238,14 @@ def _candidates(
 ) -> dict[str, object]:
     if candidates is None:
         return dict(default_candidates(shape, classes, family))
+    if isinstance(candidates, Sequence) and not isinstance(candidates, str) and candidates:
+        known = default_candidates(shape, classes, family)
+        return {
+            str(name): known[name] if name in known else unknown_name("candidates", name, known) for name in candidates
+        }
     if not isinstance(candidates, Mapping) or not candidates:
-        raise ValueError(f"candidates: expected a mapping from names to predictors, got {describe(candidates)}")
+        raise ValueError(
+            "candidates: expected a mapping from names to predictors, or names of default candidates, got"
+            f" {describe(candidates)}"
+        )
     return {str(name): candidate for name, candidate in candidates.items()}

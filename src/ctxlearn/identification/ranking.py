@@ -12,7 +12,7 @@ from ctxlearn.identification.views import Explained, Views, explained, products
 
 SAME = 0.98
 """Cosine of the views of two candidates above which probes cannot tell them apart."""
-ACCEPTED = 0.88
+ACCEPTED = 0.92
 """Share of what replicates have in common that an accepted candidate explains, at least; see docs/identification.md."""
 SHARED, SHARED_RANKS = 0.15, 0.1
 """What replicates must have in common, at least, for any candidate to be accepted: in all, and in the ranks of their
