@@ -16,18 +16,34 @@ def run(arguments, folder):
 
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
-    [("own_family.py", ["30"], "claim: in context is better"), ("own_learner.py", [], "kernel vote")],
+    [
+        ("own_family.py", ["30"], "claim: in context is better"),
+        ("own_learner.py", [], "kernel vote"),
+        ("draw_circuits.py", ["drawn"], "circuit-protonet.svg"),
+    ],
 )
 def test_an_example_runs_and_says_what_it_found(name, arguments, words, tmp_path):
     assert words in run([str(ROOT / "examples" / name), *arguments], tmp_path)
 
 
-def test_the_code_in_the_readme_runs(tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "docs/expressiveness.md"])
+def test_the_code_in_a_page_runs(page, tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     assert blocks
     for block in blocks:
-        (tmp_path / "readme.py").write_text(block)
-        run(["readme.py"], tmp_path)
+        (tmp_path / "page.py").write_text(block)
+        run(["page.py"], tmp_path)
+
+
+def test_the_drawn_circuits_are_those_of_the_library(tmp_path):
+    run([str(ROOT / "examples" / "draw_circuits.py"), "drawn"], tmp_path)
+    for path in (tmp_path / "drawn").iterdir():
+        assert words_of(path) == words_of(ROOT / "docs" / "figures" / path.name), f"draw {path.name} again"
+
+
+def words_of(drawing):
+    """What is written in an SVG: coordinates may differ with matplotlib's version."""
+    return re.findall(r"<text[^>]*>([^<]+)</text>", drawing.read_text())
 
 
 def test_documents_name_files_that_exist():

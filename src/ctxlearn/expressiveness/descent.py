@@ -31,7 +31,7 @@ def gradient_descent(learner: GradientDescent, mask: str | None) -> Circuit:
     corrects nothing.
 
     Needs: depth 1 + k for least squares, 2 k for softmax regression (one less with the identity encoder, at least 1);
-    1 head; width d + e + 5 K + 1 (+ 1 for an intercept; K labels). Exact for any k under every mask but "causal", where
+    1 head; width d + e + 4 K + 1 for K labels, 5 K in place of 4 K for softmax regression. Exact for any k under every mask but "causal", where
     it is for k <= 1: there the context's own outputs miss the later points' corrections.
     """
     if learner.n_features is None:
