@@ -230,7 +230,7 @@ def space_section(decided: Decided, shared: Shared, lengths: Sequence[int]) -> l
                 "The pictures draw these distances in the plane as well as two dimensions can (metric scaling). "
                 + "; ".join(facts)
                 + ". Stress 0 would be a perfect drawing; read the tables for single distances. Bayes of a family, asked about other"
-                " families' tasks, believes in its own.",
+                " families' tasks, believes in its own." + _between_seeds(shared),
             ],
             figures,
             [
@@ -244,6 +244,22 @@ def space_section(decided: Decided, shared: Shared, lengths: Sequence[int]) -> l
             ],
         )
     ]
+
+
+def _between_seeds(shared: Shared) -> str:
+    """How far apart trainings of the same model are."""
+    mixed = f"{ICL} on {MIXTURE}"
+    same = [name for name in shared[RADIAL] if name == mixed or name.startswith(f"{mixed}, seed ")]
+    if len(same) < 2:
+        return ""
+    shares = []
+    for places in (tuple(FAMILIES), (RADIAL,)):
+        matrix = np.mean([distance_matrix({k: shared[place][k] for k in same}) for place in places], axis=0)
+        shares.append(f"{matrix[np.triu_indices(len(same), 1)].mean():.1f} %")
+    return (
+        f" Two trainings of the mixture's model that differ in their seed differ in {shares[0]} of the decisions on the three"
+        f" families and in {shares[1]} on radial tasks (mean over pairs of {len(same)} seeds, the same probes)."
+    )
 
 
 def _own_table(decided: Decided) -> Table:
