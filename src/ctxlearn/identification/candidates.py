@@ -56,7 +56,7 @@ def default_candidates(
             "summed similarity": MatchNet(n_features, n_classes, "identity", similarity="dot", attention="sum"),
             "cosine softmax": MatchNet(n_features, n_classes, "identity"),
             "ridge": Ridge(n_features, n_classes, penalty=1.0),
-            "logistic regression": LogisticRegression(n_features, n_classes, penalty=0.1),
+            "logistic regression": LogisticRegression(n_features, n_classes),
             "largest margin": MaxMargin(n_features, n_classes),
             "gradient descent": GradientDescent(
                 5, 0.2, "softmax", n_features=n_features, n_classes=n_classes, intercept=True
