@@ -15,29 +15,14 @@ import time
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ctxlearn.evaluation import score_prefixes
 from ctxlearn.learners import Learner, MatchNet, ProtoNet
-from ctxlearn.references import BayesOptimal, LogisticRegression, NearestNeighbor
+from ctxlearn.references import BayesOptimal, LogisticRegression, MeanThreshold, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial, TaskFamily
 
 LENGTHS = [0, 1, 2, 4, 8, 16, 32, 49]
-
-
-class MeanThreshold(Learner):
-    """Class 0 where u = 1.x / sqrt(d) is above sum_i u_i / (n + 2), the query's u among them: the ideal of a CNP."""
-
-    def adapt(self, context_x: Tensor, context_y: Tensor) -> tuple[Tensor, int]:
-        x, _ = self.check_context(context_x, context_y)
-        return x.sum((1, 2)), x.shape[1]
-
-    def predict(self, state: tuple[Tensor, int], query_x: Tensor) -> Tensor:
-        total, n = state
-        query = self.check_query(query_x, n_tasks=len(total)).sum(-1)
-        above = query - (total[:, None] + query) / (n + 2)
-        return above[..., None] * query.new_tensor([1.0, -1.0])
 
 
 def main() -> None:
@@ -66,7 +51,7 @@ def main() -> None:
             "logistic regression": LogisticRegression(2),
         }
         if isinstance(family, Amortization):
-            rules["threshold at sum u / (n + 2)"] = MeanThreshold(2, 2)
+            rules["threshold at sum u / (n + 2)"] = MeanThreshold(2)
         gains = {}
         for name, rule in rules.items():
             scores = score_prefixes(rule, tasks)

@@ -26,7 +26,7 @@ from ctxlearn.references import GradientDescent, LinearGaussian, LogisticRegress
 from ctxlearn.tasks import Amortization, ClassPrototype, LinearRegression, PairwiseMetric
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.identification import Bench, measure
+from benchmarks.identification import Bench, Bumps, measure
 
 QUICK = {"lengths": [4, 8], "n_contexts": 64}
 NAMES = list(default_candidates(2, 2))
@@ -46,6 +46,23 @@ def test_the_best_class_holds_the_truth(rates, n):
     assert np.mean(found["accepted"]) >= 0.60
     assert np.mean(found["removed"]) >= 0.85
     assert np.mean(found["untrained"]) >= 0.85
+
+
+@pytest.mark.parametrize("name", ["nearest class mean", "ridge"])
+def test_a_noisy_predictor_is_identified_from_end_to_end(name):
+    def noisy(seed):
+        learner, nuisance = default_candidates(2, 2)[name], Bumps(seed, sees=True)
+
+        def predictor(x, y, q):
+            return 3 * (learner(x, y, q).diff(dim=-1)[..., 0] / size[0] + nuisance(x, y, q) / size[1])
+
+        probes = draw_probes(8, 192, 8, 2, 2, seed=99)
+        parts = (learner(probes.x, probes.y, probes.queries).diff(dim=-1), nuisance(probes.x, probes.y, probes.queries))
+        size = [float(part.std()) for part in parts]
+        return predictor
+
+    found = ctxlearn.identify(noisy(1), replicates=[noisy(2)], lengths=[8])
+    assert found.verdict(8).answer == name
 
 
 def test_two_points_are_enough_for_most(rates):
