@@ -9,9 +9,10 @@ from torch import nn
 
 from ctxlearn import Recorded, TrainingConfig, evaluate, load, train
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.learners import MAML, AdaptationDiverged, maml
+from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, gradient, maml
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import ClassPrototype, LinearRegression
+from ctxlearn.training import Objective, RandomSplit
 
 
 def drawn(generator, n_classes=3, n_tasks=3, n=6, q=4, dtype=torch.float32, shape=(2,)):
@@ -165,6 +166,72 @@ def test_training_gives_the_same_bits_on_any_number_of_threads_and_loads_again(o
     loaded, x = load(tmp_path / "1"), torch.ones(1, 3, 2)
     y = torch.tensor([[0, 1, 0]])
     assert torch.equal(loaded(x, y, x), run.learner(x, y, x))
+
+
+class Counted(RandomSplit):
+    """Counts how often it is asked, and the inner steps taken meanwhile; never an empty context."""
+
+    asked, taken = 0, 0
+
+    def __init__(self):
+        super().__init__(min_context=1)
+
+    def __call__(self, learner, batch, generator):
+        Counted.asked += 1
+        return super().__call__(learner, batch, generator)
+
+
+def test_a_run_that_was_stopped_takes_all_inner_steps_and_ends_with_the_same_bits(tmp_path, monkeypatch):
+    take = gradient.Step.take
+
+    def counted(*args, **kwargs):
+        Counted.taken += 1
+        return take(*args, **kwargs)
+
+    monkeypatch.setattr(gradient.Step, "take", counted)
+    options = {"learned": "entry", "recompute": True}
+    runs.small(tmp_path / "whole", learner=small(2, **options), objective=Counted())
+    whole = Counted.asked
+    runs.stop_at(monkeypatch, 8)
+    with pytest.raises(runs.Stopped):
+        runs.small(tmp_path / "stopped", learner=small(2, **options), objective=Counted())
+    monkeypatch.setattr("runs.on_batch", None)
+    Counted.asked = Counted.taken = 0
+    runs.small(tmp_path / "stopped", learner=small(2, **options), objective=Counted())
+    assert 0 < Counted.asked < whole
+    assert Counted.taken == 3 * Counted.asked
+    assert runs.result(tmp_path / "stopped") == runs.result(tmp_path / "whole")
+
+
+class OverTasks(Objective):
+    """The meta level: an in-context learner is adapted on half of the tasks and judged on the others."""
+
+    def __init__(self, recompute=False):
+        self.adaptation = GradientAdaptation(2, 0.05, recompute=recompute)
+
+    def __call__(self, learner, batch, generator):
+        function, half = Functional(learner), batch.n_tasks // 2
+        inner, outer = (batch.tasks(torch.arange(*ends)) for ends in ((0, half), (half, batch.n_tasks)))
+        n = int(torch.randint(batch.n_points, (), generator=generator))  # drawn before: a step may be computed twice
+
+        def loss(parameters, tasks):
+            x, y = tasks
+            return function(parameters, lambda m: m.loss(m(x[:, :n], y[:, :n], x[:, n:]), y[:, n:]))
+
+        adapted = self.adaptation.adapt(lambda p: loss(p, inner), dict(learner.named_parameters()))
+        return loss(adapted.parameters, outer)
+
+
+def test_an_in_context_learner_is_trained_to_be_adapted_on_any_number_of_threads(tmp_path):
+    results = []
+    for recompute in (False, True):
+        for threads in (1, 3):
+            out = tmp_path / f"{recompute} {threads}"
+            objective = OverTasks(recompute)
+            runs.small(out, objective=objective, steps=4, shards=3, tasks_per_step=12, threads=threads)
+            results.append(runs.result(out))
+    assert results[0] == results[1]
+    assert results[2] == results[3]
 
 
 def test_training_makes_the_steps_useful(tmp_path):
