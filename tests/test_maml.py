@@ -264,8 +264,14 @@ def test_a_task_that_diverges_is_named_or_left_at_the_initial_weights(generator)
     y[1] = 1e25
     with pytest.raises(AdaptationDiverged, match="task or domain 1 of 3"):
         small(None)(x, y, queries)
+    with pytest.raises(AdaptationDiverged) as caught:
+        small(None).predict_prefixes(x, y)
+    assert caught.value.__notes__ == ["that is task 1 of 3 with its first 1 points as context"]
     learner = small(None, divergence="keep")
     out = learner(x, y, queries)
+    first = torch.cat([y[:, :1], torch.full_like(y[:, 1:], 1e25)], dim=1)
+    second = small(None, divergence="keep").predict_prefixes(x, first)[:, :2]
+    assert torch.allclose(second, learner.predict_prefixes(x, torch.zeros_like(y) + first[:, :1])[:, :2])
     good = torch.tensor([0, 2])
     assert torch.allclose(out[good], learner(x[good], y[good], queries[good]))
     assert torch.allclose(out[1], learner(x[1:2, :0], y[1:2, :0], queries[1:2])[0])

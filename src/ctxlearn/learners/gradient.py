@@ -217,8 +217,8 @@ class GradientAdaptation:
         if step < self.steps:
             found = f"the loss is {float(result.losses[step] if index is None else result.losses[step, index])}"
         raise AdaptationDiverged(
-            f"{what}{where}: {found}. Try a smaller step_size (now {self.step_size}) or fewer steps,"
-            ' or take such tasks out with divergence="return"',
+            f"{what}{where}: {found}. Try a smaller step_size (now {self.step_size}), fewer steps, or another divergence"
+            ' than "raise"',
             step,
             index,
         )

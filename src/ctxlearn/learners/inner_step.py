@@ -14,7 +14,7 @@ from ctxlearn.learners.functional import DifferentiableAttention, Parameters
 
 Loss = Callable[[Parameters], Tensor]
 """From all parameters to the loss: a scalar, or (B,) where the adapted parameters have B tasks on their first axis and
-each loss depends on its own task's alone."""
+each loss depends on its own task's alone. What else it reads must not have been made under `torch.inference_mode`."""
 
 
 @contextmanager

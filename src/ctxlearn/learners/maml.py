@@ -14,7 +14,7 @@ from ctxlearn.checks import check_features, check_int
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.encoders import MLP, Encoder
 from ctxlearn.learners.functional import Functional, Parameters
-from ctxlearn.learners.gradient import Adapted, GradientAdaptation
+from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation
 from ctxlearn.seeding import initial_weights
 
 LARGEST = 2**20
@@ -115,7 +115,12 @@ class MAML(Learner):
             before = torch.arange(longest, device=x.device) < lengths[:, None]
             weights = (before / lengths.clamp(min=1)[:, None]).to(x.dtype).repeat(n_tasks, 1)
             points, labels = (t[:, :longest].repeat_interleave(count, dim=0) for t in (x, y))
-            parameters = self._descend(points, labels, weights)
+            try:
+                parameters = self._descend(points, labels, weights)
+            except AdaptationDiverged as error:
+                task, place = divmod(error.index or 0, count)
+                error.add_note(f"that is task {task} of {n_tasks} with its first {start + place} points as context")
+                raise
             queries = x[:, start : start + count].flatten(0, 1)[:, None]
             rows.append(self._read(parameters, queries).view(n_tasks, count, *self._output_shape))
         return torch.cat(rows, dim=1)
@@ -150,11 +155,15 @@ class MAML(Learner):
     def _steps(self, x: Tensor, y: Tensor, weights: Tensor, start: Parameters) -> Adapted:
         network = Functional(self.network)
         moving = self._moving
+        counts = weights > 0
+        y = torch.where(counts, y, torch.zeros_like(y))
 
         def losses(parameters: Parameters) -> Tensor:
             own = {name: parameters[name] for name in moving}
             shared = {name: p for name, p in parameters.items() if name not in own}
             output = network.each(own, shared, lambda module, x: module(x), x)
+            # a point that does not count must not do so by a loss that is infinite either
+            output = torch.where(counts[..., None], output, torch.zeros_like(output))
             return (weights * self._pointwise(output, y)).sum(1)
 
         parameters = {**dict(self.network.named_parameters()), **start}
