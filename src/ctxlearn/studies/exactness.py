@@ -195,16 +195,13 @@ def decide_exactness(rows: Sequence[Exact], seeds: int) -> list[Claim]:
     for group in dict.fromkeys(row.group for row in rows):
         own = [row for row in rows if row.group == group]
         value = digits(max(row.error64 for row in own))
-        masks = ", ".join(dict.fromkeys(row.mask for row in own))
-        steps = " of 1, 2, 5 and 20 steps" if group.startswith("gradient") else ""
+        steps = f", k = {steps_of(own)} steps" if group.startswith("gradient") else ""
         claims.append(
             Claim(
                 f"exact-{slug(group)}",
-                f"The transformer written by hand is the learner: {group}{steps if len({r.name for r in own}) == 4 else ''},"
-                f" under masks {masks}",
-                "digits after the point to which all log-probabilities agree in float64; the least over contexts of"
-                f" {', '.join(map(str, LENGTHS))} points, imbalanced and one-class ones among them: a fact about these, no"
-                " estimate, so without an interval",
+                f"The transformer written by hand is the learner: {group}{steps}; masks: {masks_of(own)}",
+                f"digits after the point to which log-probabilities agree in float64: the least over contexts of {LENGTHS[0]} to"
+                f" {LENGTHS[-1]} points, imbalanced ones too; a fact about these, no estimate, so without an interval",
                 value,
                 value,
                 value,
@@ -217,6 +214,18 @@ def decide_exactness(rows: Sequence[Exact], seeds: int) -> list[Claim]:
             )
         )
     return claims
+
+
+def steps_of(rows: Sequence[Exact]) -> str:
+    """The numbers of steps of a group, in words."""
+    return ", ".join(dict.fromkeys(row.name.partition(" ")[0] for row in rows))
+
+
+def masks_of(rows: Sequence[Exact]) -> str:
+    """The masks under which a group is exact, in words."""
+    names = {row.name for row in rows}
+    masks = dict.fromkeys(row.mask for row in rows)
+    return ", ".join(m + (" (k = 1)" if {r.name for r in rows if r.mask == m} < names else "") for m in masks)
 
 
 def slug(group: str) -> str:

@@ -13,7 +13,7 @@ from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MIXTURE
 from ctxlearn.studies.base import Figure, Section, Table
 from ctxlearn.studies.claims import Claim
 from ctxlearn.studies.drawing import new_figure
-from ctxlearn.studies.exactness import LENGTHS, STEPS, Exact, describe_contexts
+from ctxlearn.studies.exactness import LENGTHS, STEPS, Exact, describe_contexts, masks_of, steps_of
 from ctxlearn.studies.neighbours import HOMES, Decided, Shared, distances, nearest
 from ctxlearn.studies.ridge_rates import PENALTY, SIZES, Rates
 from ctxlearn.studies.space import N_QUERIES, RADIAL, distance_matrix, embed
@@ -34,16 +34,19 @@ def headline(claims: Sequence[Claim], decided: Decided, starts: Starts) -> str:
     held = sum(c.verdict == "holds" for c in exact)
     mixed = f"{ICL} on {MIXTURE}"
     (first, near), (second, next_) = nearest(decided, mixed, tuple(FAMILIES), 2)
-    last = starts.steps[-1]
-    gap = mean_interval(starts.accuracy[CONSTRUCTED, last] - starts.accuracy[RANDOM, last])
+    gaps = {k: mean_interval(starts.accuracy[CONSTRUCTED, k] - starts.accuracy[RANDOM, k]) for k in starts.steps[1:]}
+    worth = " and ".join(
+        f"{gaps[k].value:+.2f} points ({gaps[k].low:+.2f} to {gaps[k].high:+.2f}) after {k:,} steps"
+        for k in (min(gaps), max(gaps))
+    )
     rest = [c for c in claims if c.group != "exact"]
     tally = {v: sum(c.verdict == v for c in rest) for v in ("holds", "undecided", "fails")}
     return (
         f"Transformers written by hand agree with the learners they were written for to {min(c.value for c in exact):.1f} digits or"
         f" more ({held} of {len(exact)} claims of exactness hold). The in-context model trained on the mixture decides most often as"
         f" {first} (they differ in {near.value:.1f} % of the decisions), then as {second} ({next_.value:.1f} %). Starting at ProtoNet"
-        f" is worth {gap.value:+.2f} points ({gap.low:+.2f} to {gap.high:+.2f}) over a random start of the same transformer after"
-        f" {last:,} steps. Of the other claims {tally['holds']} hold, {tally['undecided']} are undecided, {tally['fails']} fail."
+        f" and not at random is worth {worth} of training. Other claims that hold: {tally['holds']}, undecided:"
+        f" {tally['undecided']}, that fail: {tally['fails']}."
     )
 
 
@@ -57,19 +60,16 @@ def exactness_section(rows: Sequence[Exact], causal: Mapping[tuple[str, int, int
         def listed(values: Sequence[object]) -> str:
             return ", ".join(dict.fromkeys(map(str, values)))
 
-        several = len(names) > 1
-        masks = dict.fromkeys(row.mask for row in own)
-        partly = [m for m in masks if len({r.name for r in own if r.mask == m}) < len(names)]
         cells.append(
             [
-                group + (f", k = {', '.join(n.split()[0] for n in names)} steps" if several else ""),
+                group + (f", k = {steps_of(own)} steps" if len(names) > 1 else ""),
                 listed([row.blocks for row in own]),
                 listed([row.width for row in own]),
                 listed([row.heads for row in own]),
                 own[-1].attention,
-                ", ".join(m + (" (k = 1 only)" if m in partly else "") for m in masks),
-                f"{max(row.error64 for row in own):.1e}",
-                f"{max(row.error32 for row in own):.1e}",
+                masks_of(own),
+                _error(max(row.error64 for row in own)),
+                _error(max(row.error32 for row in own)),
                 f"{max(row.log_odds for row in own):.1f}",
             ]
         )
@@ -112,6 +112,10 @@ def exactness_section(rows: Sequence[Exact], causal: Mapping[tuple[str, int, int
             ),
         ],
     )
+
+
+def _error(value: float) -> str:
+    return "0, bit for bit" if value == 0 else f"{value:.1e}"
 
 
 def _small(value: float) -> str:
@@ -300,32 +304,40 @@ def _label(key: str) -> str:
 
 def starts_section(starts: Starts) -> Section:
     """Accuracy against steps from each start."""
-    figure, axes = new_figure(1, 1, width=7.0, height=4.4)
-    axis = axes[0][0]
+    figure, axes = new_figure(1, 2, width=9.8, height=4.3)
     places = np.arange(len(starts.steps))
     styles = {CONSTRUCTED: ("#009E73", "o", "-"), RANDOM: ("#D55E00", "s", "-"), STANDARD: ("#0072B2", "^", "--")}
+    best = mean_interval(starts.best)
     rows = []
     for arm, (colour, marker, style) in styles.items():
         shown = [mean_interval(starts.accuracy[arm, k]) for k in starts.steps]
-        axis.plot(places, [i.value for i in shown], marker=marker, linestyle=style, color=colour, label=arm)
-        axis.fill_between(places, [i.low for i in shown], [i.high for i in shown], color=colour, alpha=0.2, linewidth=0)
+        middle, low, high = ([getattr(i, part) for i in shown] for part in ("value", "low", "high"))
+        for axis in axes[0]:
+            axis.plot(places, middle, marker=marker, linestyle=style, color=colour, label=arm)
+            axis.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
         rows.append([arm, *(f"{i.value:.2f} ({i.low:.2f} to {i.high:.2f})" for i in shown)])
     gaps = [mean_interval(starts.accuracy[CONSTRUCTED, k] - starts.accuracy[RANDOM, k]) for k in starts.steps]
     rows.append(["as ProtoNet minus at random", *(f"{i.value:+.2f} ({i.low:+.2f} to {i.high:+.2f})" for i in gaps)])
-    best = mean_interval(starts.best)
-    axis.axhline(best.value, color="black", linestyle="--", linewidth=1, label=BAYES_MIXTURE)
-    axis.axhline(50, color="#999999", linestyle=(0, (1, 3)), label="chance")
-    axis.set_xticks(places, [f"{k:,}" for k in starts.steps])
-    axis.set_xlabel("training steps on the mixture (each number is a training of its own)")
-    axis.set_ylabel("accuracy (%), mean over n >= 1")
-    axis.legend(fontsize=8, loc="lower right")
+    for axis, (bottom, top), title in zip(
+        axes[0], ((45, 101), (best.value - 6, best.value + 1)), ("whole scale", "near the ceiling"), strict=True
+    ):
+        axis.axhline(best.value, color="black", linestyle="--", linewidth=1, label=BAYES_MIXTURE)
+        axis.axhline(50, color="#999999", linestyle=(0, (1, 3)), label="chance")
+        axis.set_ylim(bottom, top)
+        axis.set_xlim(-0.25, len(places) - 0.75)
+        axis.set_xticks(places, [f"{k:,}" for k in starts.steps])
+        axis.set_xlabel("training steps on the mixture")
+        axis.set_title(title, loc="left", fontsize=10)
+    axes[0][0].set_ylabel("accuracy (%), mean over n >= 1")
+    axes[0][0].legend(fontsize=8, loc="lower right")
     return Section(
         "What a construction is worth as a start",
         [
             "The first transformer is written to be ProtoNet on the inputs themselves, the nearest-class-mean rule, with spare width and"
             " hidden units, and then trained on the mixture. The second has the same architecture (2 blocks, of the attention kinds that"
             " ProtoNet needs, no normalisation) and random weights. The third is the in-context model of the other studies, of 6"
-            " standard blocks. All see the same tasks for the same number of steps.",
+            " standard blocks. All see the same tasks for the same number of steps; each number of steps is a training of its own,"
+            " whose learning rate falls to zero at its end.",
             f"The Bayes predictor of the mixture, the ceiling, has {best.value:.2f} % ({best.low:.2f} to {best.high:.2f}) on"
             f" {best.n_tasks:,} of these tasks.",
         ],

@@ -83,9 +83,23 @@ def _place_labels(figure: Figure, axis: Axes, points: Sequence[Point], groups: d
         probe = axis.text(0, 0, point.label, fontsize=8.5)
         size = probe.get_window_extent(renderer)
         probe.remove()
-        x, y, far = _free_place(dots[i], (size.width + 4, size.height), taken, frame, scale)
-        taken.append(Bbox.from_bounds(x, y, size.width + 4, size.height))
+        x, y, far = _free_place(i, dots, (size.width + 4, size.height), taken, frame, scale)
+        box = Bbox.from_bounds(x, y, size.width + 4, size.height)
+        taken.append(box)
+        if far:
+            taken += _along(dots[i], box, scale)
         colour = groups[point.group].colour
+        end = np.clip(dots[i], (box.x0, box.y0), (box.x1, box.y1))  # where the line meets the label
+        nearest = ((end[0] - box.x0) / box.width, (end[1] - box.y0) / box.height)
+        line = {
+            "arrowstyle": "-",
+            "color": colour,
+            "lw": 0.6,
+            "shrinkA": 0,
+            "shrinkB": 3,
+            "alpha": 0.7,
+            "relpos": nearest,
+        }
         axis.annotate(
             point.label,
             xy=point.place,
@@ -94,16 +108,20 @@ def _place_labels(figure: Figure, axis: Axes, points: Sequence[Point], groups: d
             fontsize=8.5,
             color=colour,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 3, "alpha": 0.7} if far else None,
+            arrowprops=line if far else None,
             zorder=4,
         )
 
 
 def _free_place(
-    dot: np.ndarray, size: tuple[float, float], taken: Sequence[Bbox], frame: Bbox, scale: float
+    own: int, dots: np.ndarray, size: tuple[float, float], taken: Sequence[Bbox], frame: Bbox, scale: float
 ) -> tuple[float, float, bool]:
-    """Lower left corner of a box of this size near a dot that touches nothing, in pixels; and whether it is far."""
+    """Lower left corner of a box of this size near a dot that touches nothing, in pixels; and whether it needs a line.
+
+    Without a line it is nearer to its own dot than to any other.
+    """
     wide, high = size
+    dot = dots[own]
     best = (dot[0] + 7 * scale, dot[1] - high / 2, False)
     for distance in (7, 12, 18, 26, 36, 48, 62, 78, 96, 120, 150):
         for turn in range(16):
@@ -113,6 +131,19 @@ def _free_place(
             y = dot[1] + distance * scale * up - high * (1 - up) / 2
             box = Bbox.from_bounds(x, y, wide, high)
             inside = box.x0 > frame.x0 and box.x1 < frame.x1 and box.y0 > frame.y0 and box.y1 < frame.y1
-            if inside and not any(box.overlaps(other) for other in taken):
+            away = np.linalg.norm(dots - np.clip(dots, (box.x0, box.y0), (box.x1, box.y1)), axis=1)
+            if distance <= 12 and (np.delete(away, own) < away[own] + 4 * scale).any():
+                continue
+            needed = [box, *(_along(dot, box, scale) if distance > 12 else [])]
+            if inside and not any(part.overlaps(other) for part in needed for other in taken):
                 return x, y, distance > 12
     return best
+
+
+def _along(dot: np.ndarray, box: Bbox, scale: float) -> list[Bbox]:
+    """Small boxes along the line from a dot to its label, outside of both."""
+    end = np.clip(dot, (box.x0, box.y0), (box.x1, box.y1))
+    length = float(np.hypot(*(end - dot)))
+    steps = np.arange(8 * scale, length - 2 * scale, 3 * scale) / max(length, 1e-9)
+    centres = [dot + step * (end - dot) for step in steps]
+    return [Bbox.from_bounds(x - scale, y - scale, 2 * scale, 2 * scale) for x, y in centres]
