@@ -88,6 +88,41 @@ def configuration(value: Any) -> Any:
     )
 
 
+def argument(value: Any, path: str) -> Any:
+    """The argument that a recorded object was constructed with; `path` may go into others: "families.0.scale".
+
+    An argument left at None stands for the attribute of its name, where there is one.
+
+    Raises:
+        ValueError: there is no such argument; those there are, are named.
+    """
+    for part in path.split("."):
+        known = _arguments(value)
+        if part not in known:
+            what = type(value).__name__
+            raise ValueError(f"{what} has no argument {part!r}; it has {', '.join(known) or 'none'}")
+        value = known[part] if known[part] is not None else getattr(value, part, None)
+    return value
+
+
+def with_argument(value: Any, path: str, new: Any) -> Any:
+    """A recorded object constructed again with one argument changed; `path` as in `argument`, which must know it."""
+    part, _, rest = path.partition(".")
+    known = _arguments(value)
+    changed = {**known, part: with_argument(known[part], rest, new) if rest else new}
+    if isinstance(value, list | tuple):
+        return list(changed.values())
+    return changed if isinstance(value, dict) else type(value)(**changed)
+
+
+def _arguments(value: Any) -> dict[str, Any]:
+    if isinstance(value, Recorded):
+        return dict(value.__dict__.get("_arguments", {}))
+    if isinstance(value, list | tuple):
+        return {str(i): item for i, item in enumerate(value)}
+    return dict(value) if isinstance(value, dict) else {}
+
+
 def instantiate(config: Any, expected: type | tuple[type, ...] = Recorded) -> Any:
     """Build what `configuration` described.
 

@@ -39,6 +39,7 @@ class TrainingConfig:
         precision: "32-true" or "bf16-mixed" (for accelerators).
         log_every: steps between rows of metrics.csv.
         checkpoint_every: run-time. Steps between checkpoints; 0: only at the start and the end.
+        keep_every: run-time. Steps between weights that are kept beside the result, for `kept_learners` (0: none).
         accelerator: run-time. "auto", "cpu", "cuda" or "mps".
         processes: run-time. Under torchrun leave it at 1; torchrun's own number is used.
         threads: run-time. Shards computed side by side on a CPU; None means one a core. The bits do not depend on it.
@@ -69,6 +70,7 @@ class TrainingConfig:
     precision: str = "32-true"
     log_every: int = 10
     checkpoint_every: int = field(default=200, metadata=_RUNTIME)
+    keep_every: int = field(default=0, metadata=_RUNTIME)
     accelerator: str = field(default="auto", metadata=_RUNTIME)
     processes: int = field(default=1, metadata=_RUNTIME)
     threads: int | None = field(default=None, metadata=_RUNTIME)
@@ -77,7 +79,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "tasks_per_step", "n_points", "shards", "validation_batches", "log_every", "processes"):
             check_int(name, getattr(self, name), minimum=1)
-        for name in ("seed", "warmup_steps", "validate_every", "checkpoint_every"):
+        for name in ("seed", "warmup_steps", "validate_every", "checkpoint_every", "keep_every"):
             check_int(name, getattr(self, name), minimum=0)
         if self.threads is not None:
             check_int("threads", self.threads, minimum=1)

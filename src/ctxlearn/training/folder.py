@@ -1,4 +1,4 @@
-"""The folder of a run: config.yaml, metrics.csv, checkpoints/, model.safetensors."""
+"""The folder of a run: config.yaml, metrics.csv, checkpoints/, model.safetensors, and weights/ where some are kept."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.model = self.path / "model.safetensors"
         self.checkpoints = self.path / "checkpoints"
+        self.weights = self.path / "weights"
 
     def claim(self, settings: dict[str, Any]) -> None:
         """Make this the folder of the run with these settings, or see that it already is.
@@ -82,7 +83,7 @@ class RunFolder:
                     f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
                 )
             write_text(self.config, yaml.safe_dump({"hash": name, **settings}, sort_keys=False))
-        for leftover in [*self.path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")]:
+        for leftover in [p for place in (self.path, self.checkpoints, self.weights) for p in place.glob(".*.tmp")]:
             leftover.unlink(missing_ok=True)  # of a process killed while it wrote
 
     @contextmanager
@@ -142,6 +143,14 @@ class RunFolder:
                 warnings.warn(f"{error}; going on from the checkpoint before it", stacklevel=3)
                 path.rename(path.with_suffix(".damaged"))
         return None
+
+    def keep_weights(self, step: int, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
+        """Write the weights after `step` steps, to stay for good."""
+        save_tensors(self.weights / f"step-{step:08d}.safetensors", tensors, facts)
+
+    def kept_weights(self) -> dict[int, Path]:
+        """The files of `keep_weights` by step, in the order of the steps."""
+        return {int(p.stem.removeprefix("step-")): p for p in sorted(self.weights.glob("step-*.safetensors"))}
 
     def append_metrics(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
         """Add rows to metrics.csv and flush them; the length of the file, for `truncate_metrics`.

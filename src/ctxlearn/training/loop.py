@@ -57,6 +57,7 @@ class TrainingLoop:
         # torch.func swaps a module's parameters in place, so each thread computes with a module of its own
         # around the same parameters
         self.replicas = [learner] + [_sharing_parameters(learner) for _ in self.shards[1:]]
+        self.columns = (*COLUMNS, *source.facts(0))
         self.step = 0
         self.rows: list[tuple[Any, ...]] = []
         self.metrics_length = 0
@@ -109,10 +110,15 @@ class TrainingLoop:
         self.step += 1
         validation = self._validate() if validated else None
         if logged or validated:
-            self.rows.append((step, float(loss), float(norm), rate, "" if validation is None else validation))
+            row = (step, float(loss), float(norm), rate, "" if validation is None else validation)
+            self.rows.append((*row, *self.source.facts(step).values()))
             speed = (bar.format_dict["rate"] or 0.0) * config.tasks_per_step
             bar.set_postfix(loss=f"{float(loss):.4f}", tasks_per_s=f"{speed:,.0f}", refresh=False)
         bar.update()
+        self.source.observe(step, loss[0])
+        if config.keep_every and self.step % config.keep_every == 0 and self.writes:
+            with self._kept_weights():
+                self.folder.keep_weights(self.step, self.learner.state_dict(), {"hash": self.name, "step": self.step})
         if checkpointed and self.step < config.steps:
             self._checkpoint()
 
@@ -198,7 +204,7 @@ class TrainingLoop:
             tensors |= {f"{owner}/{k}": v for k, v in state.items() if isinstance(v, Tensor)}
             facts[owner] = {k: v for k, v in state.items() if not isinstance(v, Tensor)}
         try:
-            self.metrics_length = self.folder.append_metrics(COLUMNS, self.rows)
+            self.metrics_length = self.folder.append_metrics(self.columns, self.rows)
             self.rows = []
             self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
         except StorageError as error:
@@ -218,7 +224,7 @@ class TrainingLoop:
         self.fabric.barrier()
         if checkpoint is None:
             if self.writes:
-                self.folder.truncate_metrics(0, COLUMNS)
+                self.folder.truncate_metrics(0, self.columns)
             self._checkpoint()
             return
         facts = checkpoint.facts
@@ -239,7 +245,7 @@ class TrainingLoop:
         self.objective.load_state_dict(facts["objective"] | part("objective/"))
         self.step = facts["step"]
         if self.writes:
-            self.folder.truncate_metrics(facts["metrics_length"], COLUMNS)
+            self.folder.truncate_metrics(facts["metrics_length"], self.columns)
 
     def _finish(self) -> Run:
         validation = self._validate()
@@ -252,7 +258,7 @@ class TrainingLoop:
             chosen, step, loss = "best", self.best_step, self.best_loss
         facts = {"hash": self.name, "chosen": chosen, "step": step, "validation_loss": loss}
         if self.writes:
-            self.folder.append_metrics(COLUMNS, self.rows)
+            self.folder.append_metrics(self.columns, self.rows)
             self.folder.save_model(self.learner.state_dict(), facts)
         self.fabric.barrier()
         self.learner.eval()

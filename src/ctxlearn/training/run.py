@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,31 @@ def load(folder: Path | str) -> Learner:
         ValueError: its learner's class cannot be imported.
     """
     return read_run(folder).learner
+
+
+def kept_learners(folder: Path | str) -> Iterator[tuple[int, Learner]]:
+    """The learner as it was after every `keep_every` steps of a run, one after the other: (steps taken, learner).
+
+    In evaluation mode, on the CPU; with `averaging` these are the averaged weights, as in the result.
+
+    Raises:
+        RunFolderError: the folder holds no run, or one that kept no weights.
+        CorruptFileError: a file of weights is not what was written.
+    """
+    place = RunFolder(folder)
+    settings = place.read_config()
+    files = place.kept_weights()
+    if not files:
+        raise RunFolderError(
+            f"{place.path} holds a run that kept no weights on its way; train it in another folder with keep_every set"
+        )
+    for step, path in files.items():
+        learner = instantiate(settings["learner"], Learner)
+        tensors, facts = load_tensors(path)
+        if facts.get("hash") != settings["hash"]:
+            raise CorruptFileError(f"{path} is not of the run in {place.config}")
+        learner.load_state_dict(tensors)
+        yield step, learner.eval()
 
 
 def read_run(folder: Path | str) -> Run:

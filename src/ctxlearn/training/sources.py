@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ctxlearn.checks import check_int
 from ctxlearn.recorded import Recorded
@@ -26,6 +27,17 @@ class Source(Recorded, ABC):
     def validation_batch(self, index: int, generator: torch.Generator) -> Any:
         """The `index`-th validation batch; by default drawn as a training batch of step 0 is."""
         return self.batch(0, index, generator)
+
+    def observe(self, step: int, loss: Tensor) -> None:
+        """Be told the loss of a step that was just taken, a scalar: its mean over the shards of all processes.
+
+        Called once a step, in every process alike, between the steps' batches. Reading a loss back stalls an accelerator, so a
+        source that does not need it leaves it be.
+        """
+
+    def facts(self, step: int) -> dict[str, float]:
+        """What to log of a step: names of further columns of metrics.csv, the same at every step, and their values."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must keep."""
