@@ -57,7 +57,7 @@ def decide_space(decided: Decided) -> list[Claim]:
             places,
             id=f"icl-mixture-nearest-to-bayes{suffix}",
             claim=f"On {words} the in-context model trained on the mixture decides more often as the mixture's Bayes predictor"
-            " than as any other algorithm here, trained or not",
+            " than as any classical learner or rule here, trained or not",
         )
         for places, words, suffix in (
             (tuple(FAMILIES), "tasks of the three families", ""),
@@ -103,7 +103,7 @@ def _nearer_than_all(
     return Claim(
         id,
         claim + (" (this trained model; one seed)" if seeds == 1 else ""),
-        f"disagreement with the nearest of {len(rivals)} others ({closest}) minus disagreement with {near}, points, same probes",
+        f"disagreement with the nearest of {len(rivals)} of them ({closest}) minus disagreement with {near}, points, same probes",
         interval.value,
         low,
         high,
