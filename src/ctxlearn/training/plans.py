@@ -14,6 +14,8 @@ from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.recorded import Recorded
 from ctxlearn.seeding import Stream, generator_for
 
+Number = int | float
+"""Ints stay ints: the command line would make floats of them where `float` is asked for."""
 ORDERS = ("rising", "reversed", "shuffled")
 
 
@@ -24,7 +26,7 @@ class Plan(Recorded, ABC):
         stop: the value that the plan ends with.
     """
 
-    stop: float
+    stop: Number
 
     @abstractmethod
     def value(self, step: int) -> float:
@@ -65,7 +67,7 @@ class Stairs(Plan):
     """
 
     def __init__(
-        self, start: float, stop: float, increment: float, every: int, order: str = "rising", seed: int = 0
+        self, start: Number, stop: Number, increment: Number, every: int, order: str = "rising", seed: int = 0
     ) -> None:
         self.stop = stop
         self._stairs = _stairs(start, stop, increment)
@@ -94,7 +96,7 @@ class Smooth(Plan):
         ValueError: equal ends, or a number out of its range.
     """
 
-    def __init__(self, start: float, stop: float, over: int, order: str = "rising", seed: int = 0) -> None:
+    def __init__(self, start: Number, stop: Number, over: int, order: str = "rising", seed: int = 0) -> None:
         self.start, self.stop = _number("start", start), _number("stop", stop)
         if self.start == self.stop:
             raise ValueError(f"stop: expected another value than start = {start}, got {stop}; there is nothing to plan")
@@ -134,9 +136,9 @@ class SelfPaced(Plan):
 
     def __init__(
         self,
-        start: float,
-        stop: float,
-        increment: float,
+        start: Number,
+        stop: Number,
+        increment: Number,
         target: float | list[float],
         window: int = 50,
         patience: int | None = None,
@@ -146,7 +148,8 @@ class SelfPaced(Plan):
         self.targets = _targets(target, len(self._stairs))
         self.window = check_int("window", window, minimum=1)
         self.patience = None if patience is None else check_int("patience", patience, minimum=self.window)
-        self._begin()
+        self._stair, self._steps = 0, 0
+        self._losses: list[float] = []
 
     def value(self, step: int) -> float:
         stair = self._stair if step > 0 else 0  # a plan that another training has used begins anew
@@ -175,8 +178,7 @@ class SelfPaced(Plan):
         self._stair, self._steps, self._losses = state["stair"], state["steps"], list(state["losses"])
 
     def _begin(self) -> None:
-        self._stair, self._steps = 0, 0
-        self._losses: list[float] = []
+        self._stair, self._steps, self._losses = 0, 0, []
 
 
 class _Order:
@@ -196,7 +198,7 @@ class _Order:
         return step if self.order == "rising" else self.length - 1 - step
 
 
-def _stairs(start: float, stop: float, increment: float) -> list[float]:
+def _stairs(start: Number, stop: Number, increment: Number) -> list[float]:
     """The values before `stop`."""
     _number("start", start), _number("stop", stop), _number("increment", increment)
     if (stop - start) * increment <= 0:
