@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ctxlearn.learners import CNP, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
+from ctxlearn.learners import CNP, MAML, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, TaskFamily
 
 ICL = "InContextTransformer"
 CAUSAL = "InContextTransformer (causal)"
+GRADIENT = "MAML"
 PAPER = "MatchNet (paper)"
 BAYES_MIXTURE = "Bayes of the mixture"
 BAYES_FAMILY = "Bayes of the family"
@@ -41,5 +42,5 @@ def classical_learner(name: str, seed: int) -> Learner:
     """A fresh classical learner by its name in this study."""
     if name == PAPER:
         return MatchNet(2, 2, attention="sum", seed=seed)
-    makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP}
+    makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP, GRADIENT: MAML}
     return makers[name](2, 2, seed=seed)

@@ -21,6 +21,7 @@ COLOURS = {
     "MatchNet (paper)": "#E69F00",
     "ProtoNet": "#009E73",
     "CNP": "#CC79A7",
+    "MAML": "#F0E442",
     "NearestNeighbor": "#999999",
     "LogisticRegression": "#8B5A2B",
     "NearestClassMean": "#009E73",

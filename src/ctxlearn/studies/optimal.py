@@ -21,6 +21,7 @@ from ctxlearn.studies.arms import (
     BAYES_MIXTURE,
     CAUSAL,
     FAMILIES,
+    GRADIENT,
     HOME,
     ICL,
     MADE_FOR,
@@ -123,8 +124,8 @@ class Optimal(Study):
         found = {}
         for place, source in sources.items():
             families = len(FAMILIES) if place == MIXTURE else 1
-            for name in (ICL, *HOME):
-                if name != ICL and place not in (HOME[name], MIXTURE) and not settings.everywhere:
+            for name in (ICL, *HOME, GRADIENT):
+                if name != ICL and place not in (HOME.get(name), MIXTURE) and not settings.everywhere:
                     continue
                 learner = icl_learner(seed) if name == ICL else classical_learner(name, seed)
                 config = (icl_config if name == ICL else classical_config)(settings, families, seed)
@@ -225,6 +226,17 @@ def decide_claims(scores: Scores) -> list[Claim]:
                 scores.per_task(CAUSAL, MIXTURE, family) - scores.per_task(rival, family, family),
                 together=len(MADE_FOR),
                 group="causal",
+            )
+        )
+    for family in FAMILIES:
+        claims.append(
+            decide(
+                f"icl-mixture-at-least-maml-{family}",
+                f"On {family} tasks the in-context model trained on the mixture is at least as good as MAML trained on the mixture",
+                f"in-context model minus MAML, {unit}",
+                scores.per_task(ICL, MIXTURE, family) - scores.per_task(GRADIENT, MIXTURE, family),
+                together=len(FAMILIES),
+                group="gradient",
             )
         )
     for rival, family in HOME.items():

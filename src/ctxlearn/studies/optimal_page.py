@@ -6,7 +6,7 @@ import numpy as np
 
 from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, HOME, ICL, MIXTURE
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, HOME, ICL, MIXTURE
 from ctxlearn.studies.base import Figure, Section, Table, percent
 from ctxlearn.studies.claims import Claim
 from ctxlearn.studies.drawing import draw_accuracy, label, new_figure
@@ -41,7 +41,7 @@ def figure_section(scores: Scores) -> Section:
             for place, name in ((family, BAYES_FAMILY), (MIXTURE, BAYES_MIXTURE))
         }
         above = {name: scores.curve(name, family, family) for name in (*matched, ICL)}
-        below = {name: scores.curve(name, MIXTURE, family) for name in (*HOME, CAUSAL, ICL)}
+        below = {name: scores.curve(name, MIXTURE, family) for name in (*HOME, GRADIENT, CAUSAL, ICL)}
         for axis, place, curves, title in (
             (axes[0][0], family, above, f"{family} tasks\ntrained on this family alone"),
             (axes[1][0], MIXTURE, below, f"{family} tasks\ntrained on the mixture of three families"),
@@ -78,7 +78,8 @@ def figure_section(scores: Scores) -> Section:
         [
             "Every learner predicts point n + 1 of a task from its first n points. The learner made for a family encodes that"
             " family's rule: MatchNet compares with each labelled point, ProtoNet with each class's mean, CNP with one"
-            " average of the context. 1-nearest neighbour and logistic regression have no trained parameters.",
+            " average of the context; MAML, made for none of them, takes five gradient steps on it from trained weights."
+            " 1-nearest neighbour and logistic regression have no trained parameters.",
             "The in-context transformer reads the context as a set. The causal one is what a language model is: it reads x, y,"
             " x, y, ... in order, each token seeing only those before it, and is trained to predict every label on its way.",
             "The paper's variant of MatchNet sums cosine similarities where the textbook one takes a softmax over the points.",

@@ -20,7 +20,17 @@ from ctxlearn.learners import Learner
 from ctxlearn.references import AlgorithmSelection, BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies import optimal
-from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
+from ctxlearn.studies.arms import (
+    BAYES_FAMILY,
+    BAYES_MIXTURE,
+    CAUSAL,
+    FAMILIES,
+    GRADIENT,
+    ICL,
+    MADE_FOR,
+    MIXTURE,
+    mixture,
+)
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.claims import Claim, decide
 from ctxlearn.studies.scores import Scores
@@ -75,8 +85,7 @@ class Selection(Study):
     def trainings(self, profile: str, seed: int) -> dict[str, Training]:
         every = optimal.STUDY.trainings(profile, seed)
         wanted = [
-            f"{ICL} on {MIXTURE}",
-            f"{CAUSAL} on {MIXTURE}",
+            *(f"{name} on {MIXTURE}" for name in (ICL, CAUSAL, GRADIENT)),
             *(f"{learner} on {family}" for family, learner in MADE_FOR.items()),
         ]
         return {name: every[name] for name in wanted}
@@ -190,6 +199,7 @@ def measure(
             candidates = {
                 ICL: named[f"{ICL} on {MIXTURE}"],
                 CAUSAL: named[f"{CAUSAL} on {MIXTURE}"],
+                GRADIENT: named[f"{GRADIENT} on {MIXTURE}"],
                 **rivals[seed],
                 BAYES_MIXTURE: BayesOptimal(mixture()),
                 BAYES_FAMILY: BayesOptimal(family),
