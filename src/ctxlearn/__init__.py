@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ctxlearn.identification import Identification, identify
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, load, train
+    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, train
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ _HOMES = {
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
     "TrainingConfig": "ctxlearn.training",
+    "adapt_to_domain": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "Tasks",
     "TrainingConfig",
+    "adapt_to_domain",
     "evaluate",
     "evaluation",
     "expressiveness",

@@ -1,8 +1,10 @@
 """Training: one loop over a source of tasks and an objective."""
 
 from ctxlearn.storage import CorruptFileError, StorageError
+from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
 from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.curriculum import Curriculum
+from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
 from ctxlearn.training.folder import RunFolderError
 from ctxlearn.training.loop import TrainingDiverged
 from ctxlearn.training.objective import AllPrefixes, Objective, RandomSplit
@@ -12,10 +14,15 @@ from ctxlearn.training.sources import FamilySource, Source
 from ctxlearn.training.start import run_settings, train
 
 __all__ = [
+    "Adaptable",
+    "Adaptation",
     "AllPrefixes",
     "CorruptFileError",
     "Curriculum",
+    "DomainBatch",
+    "DomainSource",
     "FamilySource",
+    "MetaAdaptation",
     "Objective",
     "Plan",
     "RandomSplit",
@@ -28,6 +35,8 @@ __all__ = [
     "StorageError",
     "TrainingConfig",
     "TrainingDiverged",
+    "adapt_to_domain",
+    "adaptation_of",
     "kept_learners",
     "load",
     "run_settings",
