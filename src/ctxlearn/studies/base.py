@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
@@ -77,10 +78,17 @@ class Findings:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a study may use while it measures: threads, and whether to show progress."""
+    """What a study may use while it measures.
+
+    Attributes:
+        threads: to compute with.
+        progress: whether to show progress.
+        folders: of the trained runs, by seed and name, for those that kept weights or metrics on their way.
+    """
 
     threads: int
     progress: bool
+    folders: Mapping[int, Mapping[str, Path]] = field(default_factory=dict)
 
 
 class Study(ABC):

@@ -6,6 +6,7 @@ STUDIES = {
     "selection": "Figure 3: is in-context learning a choice among known algorithms, and what does it lose under shift?",
     "expressiveness": "Figure 1: can a transformer be each classical learner, and which one does a trained model become?",
     "algorithms": "which learning algorithm does a trained model run, and does it change with the tasks it is shown?",
+    "curriculum": "Figure 4: does training from easy to hard tasks make in-context learning faster, or better in the end?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
 }
 PROFILES = {

@@ -83,7 +83,8 @@ def reproduce(
     learners = {
         seed: {name: store.load(training) for name, training in named.items()} for seed, named in trainings.items()
     }
-    findings = plan.findings(profile, learners, Workload(threads=jobs, progress=progress))
+    folders = {seed: {name: store.path(t) for name, t in named.items()} for seed, named in trainings.items()}
+    findings = plan.findings(profile, learners, Workload(threads=jobs, progress=progress, folders=folders))
     command = f"ctxlearn reproduce {study} --profile {profile} --seeds {seeds}"
     _write(folder, findings, command, profile)
     return StudyResult(folder, findings.claims, findings.results)

@@ -1,0 +1,183 @@
+"""Sizes of the study and what it trains: settings, arms, trainings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctxlearn.learners import BlockConfig, InContextTransformer
+from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
+from ctxlearn.studies.store import Training
+from ctxlearn.tasks import TaskFamily
+from ctxlearn.training import AllPrefixes, Curriculum, FamilySource, RandomSplit, Source, Stairs, TrainingConfig
+
+FULL, RISING, REVERSED, SHUFFLED = "full", "curriculum", "anti-curriculum", "random order"
+ORDERS = {RISING: "rising", REVERSED: "reversed", SHUFFLED: "shuffled"}
+INTERLEAVED, CLASSES, SET = "interleaved", "classes", "set"
+THRESHOLDS = {INTERLEAVED: 0.4, SET: 0.4, CLASSES: 0.35}
+"""Error at the longest context that counts as learned: squared error (the zero predictor has 1), or share of wrong labels."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A model and its tasks, trained with and without a curriculum.
+
+    Attributes:
+        arms: the orders of difficulty that are compared, and trainings of each per seed of the study.
+        steps: optimiser steps of each: the budget.
+        keep_every: steps between the weights that are tested.
+    """
+
+    arms: dict[str, int]
+    steps: int
+    keep_every: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of one profile.
+
+    Attributes:
+        n_features: d.
+        n_points: N points a task; the longest context is n = N - 1.
+        width: of the models.
+        depth: of the models.
+        heads: of the models.
+        tasks_per_step: B.
+        learning_rate: of AdamW, constant after the warm-up.
+        warmup_steps: see there.
+        start: active inputs at the start of the curriculum.
+        every: steps for each number of active inputs.
+        settings: by name: "interleaved" (the claim), "set" (its control) and "classes".
+        budgets: steps after which the error is shown against the context length.
+        long_steps: optimiser steps of the long runs of "interleaved", full and curriculum.
+        n_long: long runs of each per seed of the study.
+        n_tasks: test tasks a training seed.
+    """
+
+    n_features: int
+    n_points: int
+    width: int
+    depth: int
+    heads: int
+    tasks_per_step: int
+    learning_rate: float
+    warmup_steps: int
+    start: int
+    every: int
+    settings: dict[str, Setting]
+    budgets: tuple[int, int]
+    long_steps: int
+    n_long: int
+    n_tasks: int
+
+    @property
+    def curriculum_steps(self) -> int:
+        """Steps before full difficulty."""
+        return self.every * (self.n_features - self.start)
+
+
+PROFILES = {
+    "smoke": Settings(
+        3, 6, 8, 1, 1, 4, 1e-3, 2, 1, 3,
+        {
+            INTERLEAVED: Setting({FULL: 2, RISING: 2, REVERSED: 2, SHUFFLED: 2}, 12, 3),
+            SET: Setting({FULL: 2, RISING: 2}, 12, 3),
+            CLASSES: Setting({FULL: 2, RISING: 2}, 12, 3),
+        },
+        (6, 12), 24, 1, 16,
+    ),
+    "quick": Settings(
+        8, 17, 64, 3, 2, 32, 1e-3, 200, 2, 100,
+        {
+            INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 3, SHUFFLED: 3}, 2500, 100),
+            SET: Setting({FULL: 4, RISING: 4}, 1200, 50),
+            CLASSES: Setting({FULL: 3, RISING: 3}, 2000, 100),
+        },
+        (1500, 2500), 8000, 1, 256,
+    ),
+    # Garg et al. 2022: GPT-2 of 12 layers, 8 heads, width 256; 500 k steps; compared at 200 k and 500 k
+    "paper": Settings(
+        20, 41, 256, 12, 8, 64, 1e-4, 1000, 5, 10_000,
+        {
+            INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 4, SHUFFLED: 4}, 500_000, 10_000),
+            SET: Setting({FULL: 4, RISING: 4}, 500_000, 10_000),
+            CLASSES: Setting({FULL: 4, RISING: 4}, 500_000, 10_000),
+        },
+        (200_000, 500_000), 1_000_000, 4, 1280,
+    ),
+}  # fmt: skip
+
+
+def family_of(settings: Settings, setting: str) -> TaskFamily:
+    """The tasks of full difficulty, on which everything is tested."""
+    return (ActivePairwise if setting == CLASSES else UnitRegression)(settings.n_features)
+
+
+def run_name(setting: str, arm: str, seed: int) -> str:
+    """The name of a training among those of one seed of the study."""
+    return f"{setting}, {arm}, {seed}"
+
+
+def training_seeds(settings: Settings, setting: str, arm: str, seed: int) -> list[int]:
+    """The seeds of the trainings of one arm that belong to one seed of the study: no two seeds of it share one."""
+    apart = max(max(s.arms.values()) for s in settings.settings.values())
+    return [apart * seed + k for k in range(settings.settings[setting].arms[arm])]
+
+
+def is_long(settings: Settings, setting: str, arm: str, k: int) -> bool:
+    """Whether the k-th training of an arm goes on to the long budget; up to the short one it is the same."""
+    return setting == INTERLEAVED and arm in (FULL, RISING) and k < settings.n_long
+
+
+def trainings(settings: Settings, seed: int) -> dict[str, Training]:
+    """The trainings that one seed of the study needs."""
+    found = {}
+    for setting, sizes in settings.settings.items():
+        for arm in sizes.arms:
+            for k, own in enumerate(training_seeds(settings, setting, arm, seed)):
+                long = is_long(settings, setting, arm, k)
+                config = TrainingConfig(
+                    steps=settings.long_steps if long else sizes.steps,
+                    tasks_per_step=settings.tasks_per_step,
+                    n_points=settings.n_points,
+                    learning_rate=settings.learning_rate,
+                    optimizer="adamw",
+                    schedule="constant",
+                    warmup_steps=settings.warmup_steps,
+                    beta2=0.98,
+                    shards=1,
+                    seed=own,
+                    keep_every=sizes.keep_every,
+                )
+                found[run_name(setting, arm, own)] = Training(
+                    f"{setting}, {arm}, seed {own}",
+                    learner_of(settings, setting, own),
+                    source_of(settings, setting, arm, own),
+                    config,
+                    RandomSplit() if setting == SET else AllPrefixes(),
+                )
+    return found
+
+
+def learner_of(settings: Settings, setting: str, seed: int) -> InContextTransformer:
+    """A fresh model: interleaved tokens, causal, with learned positions; or merged tokens that are a set."""
+    layout = {} if setting == SET else {"tokens": "interleaved", "mask": "causal", "positions": "learned"}
+    return InContextTransformer(
+        settings.n_features,
+        2 if setting == CLASSES else None,
+        width=settings.width,
+        blocks=[BlockConfig(heads=settings.heads)] * settings.depth,
+        encoder="identity",
+        max_points=settings.n_points,
+        seed=seed,
+        **layout,
+    )
+
+
+def source_of(settings: Settings, setting: str, arm: str, seed: int) -> Source:
+    """Where an arm's tasks come from. All curricula end at full difficulty after the same tasks in another order."""
+    family = family_of(settings, setting)
+    if arm == FULL:
+        return FamilySource(family, settings.tasks_per_step, settings.n_points)
+    plan = Stairs(settings.start, settings.n_features, 1, settings.every, ORDERS[arm], seed)
+    return Curriculum(family, settings.tasks_per_step, settings.n_points, {"active": plan})
