@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ctxlearn.learners import Learner
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.curriculum.claims import decide_claims
-from ctxlearn.studies.curriculum.measure import measure
+from ctxlearn.studies.curriculum.measuring import measure
 from ctxlearn.studies.curriculum.page import headline, results, sections
 from ctxlearn.studies.curriculum.settings import FULL, INTERLEAVED, PROFILES, trainings
 from ctxlearn.studies.store import Training

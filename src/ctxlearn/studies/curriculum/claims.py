@@ -7,7 +7,7 @@ import numpy as np
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.studies.claims import Claim, decide
 from ctxlearn.studies.curriculum.crossing import Times, decide_ratio, decide_steps, times
-from ctxlearn.studies.curriculum.measure import Arm, Measured
+from ctxlearn.studies.curriculum.measuring import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
     FULL,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from scipy import stats
 
 from ctxlearn.studies.base import Figure
-from ctxlearn.studies.curriculum.measure import Arm, Measured
+from ctxlearn.studies.curriculum.measuring import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
     FULL,
@@ -23,7 +25,7 @@ from ctxlearn.studies.drawing import COLOURS, new_figure
 
 ARM_COLOURS = {FULL: "#000000", RISING: "#0072B2", REVERSED: "#D55E00", SHUFFLED: "#E69F00"}
 ARM_STYLES = {FULL: "-", RISING: "-", REVERSED: "--", SHUFFLED: "-."}
-CHANCE = {"color": COLOURS["Chance"], "linestyle": (0, (1, 3)), "linewidth": 1.3}
+CHANCE: dict[str, Any] = {"color": COLOURS["Chance"], "linestyle": (0, (1, 3)), "linewidth": 1.3}
 
 
 def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

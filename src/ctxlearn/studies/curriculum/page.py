@@ -10,7 +10,7 @@ from ctxlearn.studies.claims import Claim
 from ctxlearn.studies.curriculum.claims import end_words, honest_test, plateau, steps_to_threshold
 from ctxlearn.studies.curriculum.crossing import BOUNDLESS, Times, ratio
 from ctxlearn.studies.curriculum.drawing import band, control_figure, learning_figure, length_figure
-from ctxlearn.studies.curriculum.measure import Measured
+from ctxlearn.studies.curriculum.measuring import Measured
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, SET, THRESHOLDS, Settings
 
 SETTING_WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}

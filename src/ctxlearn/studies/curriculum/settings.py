@@ -161,7 +161,7 @@ def trainings(settings: Settings, seed: int) -> dict[str, Training]:
 
 def learner_of(settings: Settings, setting: str, seed: int) -> InContextTransformer:
     """A fresh model: interleaved tokens, causal, with learned positions; or merged tokens that are a set."""
-    layout = {} if setting == SET else {"tokens": "interleaved", "mask": "causal", "positions": "learned"}
+    merged = setting == SET
     return InContextTransformer(
         settings.n_features,
         2 if setting == CLASSES else None,
@@ -170,7 +170,9 @@ def learner_of(settings: Settings, setting: str, seed: int) -> InContextTransfor
         encoder="identity",
         max_points=settings.n_points,
         seed=seed,
-        **layout,
+        tokens="merged" if merged else "interleaved",
+        mask="context" if merged else "causal",
+        positions="none" if merged else "learned",
     )
 
 

@@ -88,8 +88,8 @@ def measure(settings: Settings, workload: Workload) -> Measured:
             arms[setting, arm] = _arm(seeds, parts, sizes.steps)
             if long_parts:
                 long[arm] = _arm(long_seeds, long_parts, settings.long_steps)
-    tasks = [test_tasks(settings, INTERLEAVED, seed) for seed in arms[INTERLEAVED, FULL].seeds]
-    zero = np.array([float(t.y[:, -1].double().square().mean()) for t in tasks])
+    tested = [test_tasks(settings, INTERLEAVED, seed) for seed in arms[INTERLEAVED, FULL].seeds]
+    zero = np.array([float(tasks.y[:, -1].double().square().mean()) for tasks in tested])
     reference = LogisticRegression(settings.n_features, 2)
     logistic = 1 - np.mean(
         [
