@@ -7,6 +7,7 @@ STUDIES = {
     "expressiveness": "Figure 1: can a transformer be each classical learner, and which one does a trained model become?",
     "algorithms": "which learning algorithm does a trained model run, and does it change with the tasks it is shown?",
     "curriculum": "Figure 4: does training from easy to hard tasks make in-context learning faster, or better in the end?",
+    "domains": "Figure 5: does meta-learning over domains make a model adapt better to a new domain from few tasks?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
 }
 PROFILES = {

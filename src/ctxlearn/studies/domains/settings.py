@@ -1,0 +1,161 @@
+"""Sizes of the study `domains`, and the compute that its arms get."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ctxlearn.learners import GradientAdaptation
+from ctxlearn.tasks import GaussianHalfSpaces, GaussianWeights
+from ctxlearn.tasks.domains import Domains
+
+GATE = 0.42
+"""Converged is an M2 whose excess error after its own inner steps, on validation domains, is at most this. Regression only."""
+GAIN = 0.03
+"""Mean gain at the smallest size that the test fixed beforehand asks for, besides a lower bound above 0."""
+SAME = 0.02
+"""At the largest size the arms shall differ by no more than this."""
+INNER_PASSES = 5.0
+"""What a task in a second-order inner step costs, counted in plain passes (forward and backward) of a task.
+
+Measured with one thread at width 32, 2 blocks, 11 points, side by side in one process: a meta-step of 2 domains (5 inner
+steps on 64 tasks, 64 fresh ones) took 22.5 to 26.2 times the processor time of a plain step of 128 tasks. At 5.0 passes it
+counts 26, so in-context learning is given at least as much."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of domains, and how the arms are trained, adapted and measured on it.
+
+    Attributes:
+        domains: the distribution over domains.
+        n_points: N points a task.
+        width: of the model, both arms.
+        depth: blocks.
+        heads: of each block.
+        meta_steps: optimiser steps of M2.
+        n_domains: domains a meta-step.
+        n_tasks: tasks of a domain to adapt to in an inner step, and as many fresh ones.
+        inner_steps: of M2.
+        inner_size: their step size at the start; it is learned, for each parameter tensor and step.
+        batch: tasks a step of in-context learning.
+        optimizer: of both arms.
+        learning_rate: of AdamW, both arms.
+        sizes: adaptation tasks a domain at the test.
+        limits: most adaptation steps, for each size.
+        adamw_rates: tried on validation domains.
+        sgd_rates: likewise.
+        n_validation: validation domains.
+        n_test: test domains for each training seed.
+        n_test_tasks: tasks on which a domain is measured.
+    """
+
+    domains: Domains
+    n_points: int = 11
+    width: int = 32
+    depth: int = 2
+    heads: int = 2
+    meta_steps: int = 2400
+    n_domains: int = 2
+    n_tasks: int = 64
+    inner_steps: int = 5
+    inner_size: float = 0.02
+    batch: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    sizes: tuple[int, ...] = (64, 256, 1024)
+    limits: tuple[int, ...] = (80, 160, 320)
+    adamw_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    sgd_rates: tuple[float, ...] = (3e-3, 0.01, 0.03)
+    n_validation: int = 8
+    n_test: int = 24
+    n_test_tasks: int = 192
+
+    @property
+    def adaptation(self) -> GradientAdaptation:
+        """M2's inner steps."""
+        return GradientAdaptation(self.inner_steps, self.inner_size, learned="tensor", per_step=True)
+
+    @property
+    def passes_per_meta_step(self) -> float:
+        """Compute of a meta-step, in plain passes of a task."""
+        return self.n_domains * self.n_tasks * (1 + INNER_PASSES * self.inner_steps)
+
+    @property
+    def plain_steps(self) -> int:
+        """Steps of in-context learning, whose compute is M2's or a little more."""
+        return math.ceil(self.meta_steps * self.passes_per_meta_step / self.batch)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the label noise; 0 for classification."""
+        return self.domains.noise if isinstance(self.domains, GaussianWeights) else 0.0
+
+
+PROFILES: dict[str, dict[str, Part]] = {
+    "smoke": {
+        "regression": Part(
+            GaussianWeights(2),
+            n_points=5,
+            width=8,
+            depth=1,
+            meta_steps=4,
+            n_domains=2,
+            n_tasks=4,
+            inner_steps=2,
+            batch=8,
+            sizes=(4, 8),
+            limits=(4, 6),
+            adamw_rates=(3e-3,),
+            sgd_rates=(0.01,),
+            n_validation=2,
+            n_test=3,
+            n_test_tasks=6,
+        ),
+        "classification": Part(
+            GaussianHalfSpaces(2),
+            n_points=4,
+            width=8,
+            depth=1,
+            meta_steps=3,
+            n_domains=2,
+            n_tasks=4,
+            inner_steps=2,
+            batch=8,
+            sizes=(4, 8),
+            limits=(4, 6),
+            adamw_rates=(3e-3,),
+            sgd_rates=(0.01,),
+            n_validation=2,
+            n_test=3,
+            n_test_tasks=4,
+        ),
+    },
+    "quick": {
+        "regression": Part(GaussianWeights()),
+        "classification": Part(
+            GaussianHalfSpaces(),
+            meta_steps=500,
+            inner_size=0.1,
+            limits=(40, 80, 160),
+            adamw_rates=(1e-3, 3e-3),
+            sgd_rates=(0.03, 0.1),
+            n_test_tasks=64,
+        ),
+    },
+    # ten times the training of a four times wider network, and twice as many test domains
+    "paper": {
+        "regression": Part(GaussianWeights(), width=128, depth=4, heads=4, meta_steps=24_000, n_domains=4, n_test=48),
+        "classification": Part(
+            GaussianHalfSpaces(),
+            width=128,
+            depth=4,
+            heads=4,
+            meta_steps=24_000,
+            n_domains=4,
+            inner_size=0.1,
+            sgd_rates=(0.01, 0.03, 0.1),
+            n_test=48,
+        ),
+    },
+}
