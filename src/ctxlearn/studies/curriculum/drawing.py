@@ -58,7 +58,7 @@ def learning_figure(settings: Settings, measured: Measured) -> Figure:
     for name, arm in measured.long.items():
         _draw_steps(right, name, arm)
     right.set_yscale("log")
-    right.set_title("trained on", loc="left", fontsize=10)
+    right.set_title("the long runs", loc="left", fontsize=10)
     for axis in (left, right):
         axis.axhline(1, **CHANCE, label="zero predictor: 1")
         axis.set_xlabel("optimiser steps")
