@@ -11,14 +11,13 @@ from ctxlearn.learners import ProtoNet
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
-from ctxlearn.studies.exactness import Exact, decide_exactness, digits
 from ctxlearn.studies.expressiveness import STUDY
-from ctxlearn.studies.neighbours import decide_space, nearest
-from ctxlearn.studies.optimal import STUDY as OPTIMAL
-from ctxlearn.studies.ridge_rates import SIZES, Rates, chebyshev_steps, decide_rates, equal_steps
-from ctxlearn.studies.space import PLACES, disagreement, distance_matrix, embed
-from ctxlearn.studies.space_drawing import Group, Point, draw_plane
-from ctxlearn.studies.starts import (
+from ctxlearn.studies.expressiveness.exactness import Exact, decide_exactness, digits
+from ctxlearn.studies.expressiveness.neighbours import decide_space, nearest
+from ctxlearn.studies.expressiveness.ridge_rates import SIZES, Rates, chebyshev_steps, decide_rates, equal_steps
+from ctxlearn.studies.expressiveness.space import PLACES, disagreement, distance_matrix, embed
+from ctxlearn.studies.expressiveness.space_drawing import Group, Point, draw_plane
+from ctxlearn.studies.expressiveness.starts import (
     ARMS,
     CONSTRUCTED,
     RANDOM,
@@ -28,6 +27,7 @@ from ctxlearn.studies.starts import (
     decide_starts,
     starting_points,
 )
+from ctxlearn.studies.optimal import STUDY as OPTIMAL
 
 
 @pytest.fixture(scope="module")

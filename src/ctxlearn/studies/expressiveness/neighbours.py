@@ -9,7 +9,7 @@ import numpy as np
 from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, mean_interval, simultaneous_level, verdict
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
 from ctxlearn.studies.claims import Claim, decide
-from ctxlearn.studies.space import RADIAL, bayes_of, disagreement
+from ctxlearn.studies.expressiveness.space import RADIAL, bayes_of, disagreement
 
 Decided = Mapping[int, Mapping[str, Mapping[str, np.ndarray]]]
 """Per seed, family of the probes and learner: (T, L, q), see `space.decisions`."""

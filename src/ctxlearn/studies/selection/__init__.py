@@ -34,7 +34,7 @@ from ctxlearn.studies.arms import (
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.claims import Claim, decide
 from ctxlearn.studies.scores import Scores
-from ctxlearn.studies.selection_page import accuracy_section, regions_section, shift_section
+from ctxlearn.studies.selection.page import accuracy_section, regions_section, shift_section
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import Amortization, ClassPrototype, PairwiseMetric, Radial, TaskFamily
 from ctxlearn.threads import one_thread_per_operator

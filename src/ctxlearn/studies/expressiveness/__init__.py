@@ -17,8 +17,9 @@ from ctxlearn.learners import Learner
 from ctxlearn.studies import optimal
 from ctxlearn.studies.arms import FAMILIES, HOME, ICL, MIXTURE
 from ctxlearn.studies.base import Findings, Study, Workload, count
-from ctxlearn.studies.exactness import STEPS, decide_exactness, measure_causal, measure_exactness
-from ctxlearn.studies.expressiveness_page import (
+from ctxlearn.studies.expressiveness.exactness import STEPS, decide_exactness, measure_causal, measure_exactness
+from ctxlearn.studies.expressiveness.neighbours import Decided, Shared, decide_space
+from ctxlearn.studies.expressiveness.page import (
     exactness_section,
     exactness_table,
     headline,
@@ -26,9 +27,8 @@ from ctxlearn.studies.expressiveness_page import (
     space_section,
     starts_section,
 )
-from ctxlearn.studies.neighbours import Decided, Shared, decide_space
-from ctxlearn.studies.ridge_rates import decide_rates, measure_rates
-from ctxlearn.studies.space import (
+from ctxlearn.studies.expressiveness.ridge_rates import decide_rates, measure_rates
+from ctxlearn.studies.expressiveness.space import (
     bayes_predictors,
     decisions,
     distance_matrix,
@@ -36,7 +36,7 @@ from ctxlearn.studies.space import (
     plain_algorithms,
     trained_algorithms,
 )
-from ctxlearn.studies.starts import Starts, decide_starts, measure_starts, start_trainings
+from ctxlearn.studies.expressiveness.starts import Starts, decide_starts, measure_starts, start_trainings
 from ctxlearn.studies.store import Training
 
 

@@ -20,7 +20,7 @@ from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import BayesOptimal, EffectiveSampleSizeWarning, LogisticRegression, Ridge
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies import optimal
-from ctxlearn.studies.algorithms_page import agreement_section, identified_section, results_table, ridge_section
+from ctxlearn.studies.algorithms.page import agreement_section, identified_section, results_table, ridge_section
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.claims import Claim, decide

@@ -13,12 +13,12 @@ from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MIXTURE
 from ctxlearn.studies.base import Figure, Section, Table
 from ctxlearn.studies.claims import Claim
 from ctxlearn.studies.drawing import new_figure
-from ctxlearn.studies.exactness import LENGTHS, STEPS, Exact, describe_contexts, masks_of, steps_of
-from ctxlearn.studies.neighbours import HOMES, Decided, Shared, distances, nearest
-from ctxlearn.studies.ridge_rates import PENALTY, SIZES, Rates
-from ctxlearn.studies.space import N_QUERIES, RADIAL, distance_matrix, embed
-from ctxlearn.studies.space_drawing import Group, Point, draw_plane
-from ctxlearn.studies.starts import CONSTRUCTED, RANDOM, STANDARD, Starts
+from ctxlearn.studies.expressiveness.exactness import LENGTHS, STEPS, Exact, describe_contexts, masks_of, steps_of
+from ctxlearn.studies.expressiveness.neighbours import HOMES, Decided, Shared, distances, nearest
+from ctxlearn.studies.expressiveness.ridge_rates import PENALTY, SIZES, Rates
+from ctxlearn.studies.expressiveness.space import N_QUERIES, RADIAL, distance_matrix, embed
+from ctxlearn.studies.expressiveness.space_drawing import Group, Point, draw_plane
+from ctxlearn.studies.expressiveness.starts import CONSTRUCTED, RANDOM, STANDARD, Starts
 
 GROUPS = {
     "in context": Group("in-context models, by training distribution", "#0072B2", "o", 75.0),

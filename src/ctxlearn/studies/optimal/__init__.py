@@ -35,8 +35,8 @@ from ctxlearn.studies.arms import (
 )
 from ctxlearn.studies.base import Findings, Study, Workload, count
 from ctxlearn.studies.claims import Claim, decide
-from ctxlearn.studies.optimal_page import figure_section, headline, regret_section
-from ctxlearn.studies.real_data import real_data
+from ctxlearn.studies.optimal.page import figure_section, headline, regret_section
+from ctxlearn.studies.optimal.real_data import real_data
 from ctxlearn.studies.scores import Scores
 from ctxlearn.studies.store import Training
 from ctxlearn.training import AllPrefixes, TrainingConfig
