@@ -26,6 +26,7 @@ BASES = {
     "references": ctxlearn.learners.Learner,
     "objectives": ctxlearn.training.Objective,
     "sources": ctxlearn.training.Source,
+    "plans": ctxlearn.training.Plan,
 }
 LIGHT = [["--help"], ["--version"], ["list"], ["list", "ProtoNet"], *([command, "--help"] for command in COMMANDS)]
 

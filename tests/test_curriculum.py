@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -190,6 +194,33 @@ def test_a_self_paced_training_moves_by_its_losses(tmp_path):
     expected = climb(plan, list(run.metrics["loss"]))[:-1]
     assert list(run.metrics["difficulty.scale"]) == expected
     assert len(set(expected)) > 1
+
+
+PROCESSES = """
+import sys
+import runs
+from ctxlearn.tasks import ClassPrototype
+from ctxlearn.training import Curriculum, SelfPaced
+
+if __name__ == "__main__":
+    plan = SelfPaced(0.5, 2.0, 0.5, target=[0.72, 0.7, 0.1], window=2, patience=4)
+    source = Curriculum(ClassPrototype(scale=2.0), 2, 5, {"scale": plan})
+    runs.small(sys.argv[1], source=source, shards=4, tasks_per_step=8, log_every=1, processes=2)
+"""
+
+
+def test_two_processes_move_a_self_paced_plan_at_the_same_steps(tmp_path):
+    (tmp_path / "job.py").write_text(PROCESSES)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "job.py", "two"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    alone = runs.small(tmp_path / "alone", source=scaled(PACED), shards=4, tasks_per_step=8, log_every=1)
+    two = pd.read_csv(tmp_path / "two" / "metrics.csv")
+    assert list(two["difficulty.scale"]) == list(alone.metrics["difficulty.scale"])
+    assert two["difficulty.scale"].nunique() > 1
+    for a, b in zip(load(tmp_path / "two").parameters(), alone.learner.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
 
 
 def test_a_source_used_again_begins_anew(tmp_path):

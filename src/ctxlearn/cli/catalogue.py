@@ -22,6 +22,7 @@ KINDS = {
     "references": ("references", "Learner"),
     "objectives": ("training", "Objective"),
     "sources": ("training", "Source"),
+    "plans": ("training", "Plan"),
 }
 """Kind -> the package whose public names it lists, and the class they descend from."""
 ROOMS = ("tasks", "learners", "references", "training")

@@ -48,7 +48,7 @@ class Plan(Recorded, ABC):
 
 
 class Stairs(Plan):
-    """start, start + increment, start + 2 increment, ..., each for `every` steps, then `stop` for good.
+    """Equal increments from start to stop: start, start + increment, ..., each for `every` steps, then `stop` for good.
 
     Args:
         start: first value; ints throughout make a plan of ints.
@@ -83,7 +83,7 @@ class Stairs(Plan):
 
 
 class Smooth(Plan):
-    """From start to stop in a straight line over `over` steps, then `stop` for good.
+    """A straight line from start to stop over `over` steps, then `stop` for good.
 
     Args:
         start: first value; where both are ints, the values between are rounded to the nearest one.
@@ -116,7 +116,7 @@ class Smooth(Plan):
 
 
 class SelfPaced(Plan):
-    """The stairs of `Stairs`, climbed when the learner is ready: when the training loss has come down to a target.
+    """The stairs of `Stairs`, each left when the training loss on it has come down to a target.
 
     A stair is left once the mean loss of the last `window` steps on it is at most `target`. The loss is that of the whole step,
     over all shards and processes, so their number changes no step.

@@ -1,7 +1,7 @@
 """Figure 4: does a curriculum over the difficulty of tasks make in-context learning converge faster, and end better?
 
-Refuted by: a model that learns tasks of full difficulty in as many steps with the curriculum as without, where there is a
-plateau to shorten; or a control without a plateau that gains as much.
+Refuted by: a model that learns tasks of full difficulty in as many steps with the curriculum as without, where there is
+a plateau to shorten; or a control without a plateau that gains as much.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class CurriculumStudy(Study):
         n_seeds = len(measured.arms[INTERLEAVED, FULL].seeds)
         return Findings(
             title="Does a curriculum make in-context learning faster?",
-            asked="People learn from easy to hard. If training tasks begin with few inputs that matter and grow to all of them, does a"
-            " transformer learn in context in fewer steps? Is it better in the end? And is it the order that helps?",
+            asked="People learn from easy to hard. If training tasks begin with few inputs that matter and grow to all of them,"
+            " does a transformer learn in context in fewer steps? Is it better in the end? And is it the order that helps?",
             found=headline(claims),
-            sure=f"{count(n_seeds, 'training seed')} of the two main arms, {count(settings.n_tasks, 'test task')} of its own each; the long run"
-            f" of both arms, {count(len(measured.long[FULL].seeds), 'seed')}. One model size, one plan, one learning rate for all arms: another"
-            " rate may shorten the plateau of either."
+            sure=f"{count(n_seeds, 'training seed')} of the two main arms, {count(settings.n_tasks, 'test task')} of its own"
+            f" each; the long run of both arms, {count(len(measured.long[FULL].seeds), 'seed')}. One model size, one plan, one"
+            " learning rate for all arms: another rate may shorten the plateau of either."
             + (
                 " The smoke profile only shows that everything runs: its numbers mean nothing."
                 if profile == "smoke"

@@ -60,15 +60,17 @@ def decide_claims(settings: Settings, measured: Measured) -> list[Claim]:
         kind = "share of wrong labels" if setting == CLASSES else "squared error"
         return (
             f"steps to a {kind} of {THRESHOLDS[setting]:g} at n = {n}, {above} over {under}, geometric mean over seeds"
-            f"{_censored(needed(setting, above), needed(setting, under), above, under)}"
+            f"{_censored({arm: needed(setting, arm) for arm in (above, under)})}"
         )
 
+    flat = plateau(measured)
     found = [
         decide_steps(
             "there-is-a-plateau",
             f"Without a curriculum the interleaved model answers no better than always 0 for {PLATEAU_STEPS} steps or more",
-            f"steps until the error at n = {n} is {PLATEAU:g} of the zero predictor's on the same tasks",
-            plateau(measured),
+            f"steps until the error at n = {n} is {PLATEAU:g} of the zero predictor's on the same tasks"
+            f"{_censored({FULL: flat})}",
+            flat,
             threshold=PLATEAU_STEPS,
             group="gate",
             n_tasks=n_tasks,
@@ -131,7 +133,8 @@ def decide_claims(settings: Settings, measured: Measured) -> list[Claim]:
         decide(
             "better-in-the-end",
             "Trained on, the interleaved model is better in the end with a curriculum",
-            f"squared error at n = {n}, without minus with a curriculum, mean over the last quarter of {settings.long_steps:,} steps",
+            f"squared error at n = {n}, without minus with a curriculum, mean over the last quarter of"
+            f" {settings.long_steps:,} steps",
             late_errors(measured.long[FULL]) - late_errors(measured.long[RISING]),
             group="end",
         )
@@ -145,9 +148,9 @@ def honest_test(claims: list[Claim]) -> str:
     faster, gate = by_id["faster"], by_id["there-is-a-plateau"]
     passed = faster.value >= QUARTER_FASTER and faster.low > 1
     return (
-        f"The test fixed beforehand (ratio at least {QUARTER_FASTER:g}, its lower bound above 1) is {'passed' if passed else 'not passed'},"
-        f" and its gate (a plateau of {PLATEAU_STEPS} steps) {'is met' if gate.value >= PLATEAU_STEPS else 'is not met'}"
-        f" on average ({gate.value:,.0f} steps)."
+        f"The test fixed beforehand (ratio at least {QUARTER_FASTER:g}, its lower bound above 1) is"
+        f" {'passed' if passed else 'not passed'}, and its gate (a plateau of {PLATEAU_STEPS} steps)"
+        f" {'is met' if gate.value >= PLATEAU_STEPS else 'is not met'} on average ({gate.value:,.0f} steps)."
     )
 
 
@@ -158,7 +161,8 @@ def end_words(settings: Settings, measured: Measured) -> str:
         found = measured.long[arm]
         interval = mean_interval(late_errors(found))
         parts.append(
-            f"{arm}: {interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f}), {100 * still_falling(found):.0f} % below the quarter before"
+            f"{arm}: {interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f}),"
+            f" {100 * still_falling(found):.0f} % below the quarter before"
         )
     return (
         f"Error at n = {settings.n_points - 1} over the last quarter of {settings.long_steps:,} steps, {'; '.join(parts)}."
@@ -170,10 +174,10 @@ def _article(arm: str) -> str:
     return "random order" if arm == SHUFFLED else "the reverse order"
 
 
-def _censored(above: Times, under: Times, *names: str) -> str:
+def _censored(needed: dict[str, Times]) -> str:
     missing = [
-        f"{int((~found.reached).sum())} of {len(found.seeds)} {name}"
-        for found, name in zip((above, under), names, strict=True)
+        f"{int((~found.reached).sum())} of {len(found.seeds)} {arm}"
+        for arm, found in needed.items()
         if not found.reached.all()
     ]
     return f" (not reached within the budget, and put at it: {', '.join(missing)})" if missing else ""

@@ -43,42 +43,52 @@ def sections(settings: Settings, measured: Measured) -> list[Section]:
     rows.append(
         [SETTING_WORDS[INTERLEAVED], f"{FULL}, plateau", "0.9 of the zero predictor's", _each(plateau(measured))]
     )
+    first, settled = settings.budgets[0], settings.curriculum_steps
     return [
         Section(
             "Steps to learn",
             [
-                f"Tasks are noiseless linear regressions, y = w.x / sqrt(d), d = {d}, of {settings.n_points} points. The curriculum begins with"
-                f" {settings.start} inputs that are not zero and adds one every {settings.every:,} steps; from step {settings.curriculum_steps:,} on all arms train on"
-                " full difficulty. Anti-curriculum and random order take the very same steps at the same difficulties before"
-                " that, in the reverse order and shuffled. Every arm is tested on the same tasks of full difficulty: its training"
-                " loss is on easier tasks and says nothing here.",
-                f"Learned means: an error of {THRESHOLDS[INTERLEAVED]:g} at n = {n}, between tests in a straight line. Where that is not reached within the budget,"
-                " only a lower bound of the steps is known, the budget itself (written > budget): the ratio is computed with it, and an"
-                " unreached numerator leaves the ratio without an upper bound, an unreached denominator without a lower one.",
+                f"Tasks are noiseless linear regressions, y = w.x / sqrt(d), d = {d}, of {settings.n_points} points. The curriculum"
+                f" begins with {settings.start} inputs that are not zero and adds one every {settings.every:,} steps; from step"
+                f" {settled:,} on all arms train on full difficulty. Anti-curriculum and random order take the very same steps"
+                " at the same difficulties before that, in the reverse order and shuffled. Every arm is tested on the same tasks"
+                " of full difficulty: its training loss is on easier tasks and says nothing here.",
+                f"Learned means: an error of {THRESHOLDS[INTERLEAVED]:g} at n = {n}, between tests in a straight line. Where that is"
+                " not reached within the budget, only a lower bound of the steps is known, the budget itself (written > budget):"
+                " the ratio is computed with it, and an unreached numerator leaves the ratio without an upper bound, an unreached"
+                " denominator without a lower one.",
                 end_words(settings, measured),
             ],
             [learning_figure(settings, measured)],
             [
-                Table(f"Steps until the error at n = {n} is down to a threshold, each training seed", ["model", "arm", "error", "steps"], rows),
-                Table("Steps without a curriculum over steps of the arm, with 95 % intervals over seeds", ["model", "arm", "ratio", "seeds"], ratios),
+                Table(
+                    f"Steps until the error at n = {n} is down to a threshold, each training seed",
+                    ["model", "arm", "error", "steps"],
+                    rows,
+                ),
+                Table(
+                    "Steps without a curriculum over steps of the arm, with 95 % intervals over seeds",
+                    ["model", "arm", "ratio", "seeds"],
+                    ratios,
+                ),
             ],
         ),
         Section(
             "At two budgets",
-            ["The same models, at every context length."],
+            [f"The same models at every context length, after {first:,} steps and after {settings.budgets[1]:,}."],
             [length_figure(settings, measured)],
             [_length_table(settings, measured)],
         ),
         Section(
             "Where it should not help, and classification",
             [
-                "With interleaved tokens (x, y, x, y, ...) a model must first find out which y belongs to which x, and answers 0 until"
-                " it has. With x and y merged in one token there is nothing to find out: the same curriculum on a set model is the"
-                f" control. Classification is the pair-wise family in d = {d} with the same plan.",
+                "With interleaved tokens (x, y, x, y, ...) a model must first find out which y belongs to which x, and answers 0"
+                " until it has. With x and y merged in one token there is nothing to find out: the same curriculum on a set model"
+                f" is the control. Classification is the pair-wise family in d = {d} with the same plan.",
             ],
             [control_figure(settings, measured)],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def results(settings: Settings, measured: Measured) -> pd.DataFrame:
