@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -117,7 +118,7 @@ def take_inner_steps(learner: Adaptable, tasks: Tasks) -> None:
         return value
 
     with torch.no_grad():
-        adaptation = copy.copy(learner.adaptation)
+        adaptation = replace(learner.adaptation, divergence="return")  # weights that are not finite score so
         parameters = dict(inside.named_parameters())
         found = adaptation.adapt(loss, parameters, step_sizes=learner.step_sizes).parameters
         for name, p in parameters.items():

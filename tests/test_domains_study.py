@@ -1,0 +1,187 @@
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ctxlearn.learners import AdaptationDiverged
+from ctxlearn.seeding import Stream
+from ctxlearn.studies import reproduce
+from ctxlearn.studies.domains import STUDY
+from ctxlearn.studies.domains.adapting import NOT_AT_ALL, OWN, Way, best_way, follow, meet, score, ways_of
+from ctxlearn.studies.domains.deciding import decide_claims, passed
+from ctxlearn.studies.domains.measuring import CHANCE, GIVEN, ICL, KNOWN, M2, UNKNOWN, Measured
+from ctxlearn.studies.domains.page import found, section
+from ctxlearn.studies.domains.settings import GATE, PROFILES
+from ctxlearn.studies.domains.study import fresh_learner, icl_training, m2_training
+from ctxlearn.training import Adaptable
+
+PARTS = PROFILES["quick"]
+SMALL = PROFILES["smoke"]["regression"]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("domains") / "domains"
+    return reproduce("domains", profile="smoke", jobs=2, out=folder, progress=False)
+
+
+def test_it_runs_from_end_to_end_and_its_numbers_have_their_form(smoke):
+    claims = json.loads((smoke.folder / "claims.json").read_text())
+    assert {c["group"] for c in claims} == {"regression", "classification"}
+    assert all(c["low"] <= c["value"] <= c["high"] for c in claims)
+    assert all("this trained model" in c["claim"] for c in claims)
+    table = smoke.results
+    assert set(table["learner"]) == {M2, ICL, KNOWN, UNKNOWN, GIVEN, CHANCE}
+    assert np.isfinite(table[["mean", "low", "high"]].to_numpy()).all()
+    assert ((table["low"] <= table["mean"]) & (table["mean"] <= table["high"])).all()
+    whole = table[(table["family"] == "regression") & (table["n_context"] == -1)].groupby("learner")["mean"].min()
+    assert whole[KNOWN] < whole[UNKNOWN] < whole[CHANCE]
+    names = {p.name for p in (smoke.folder / "figures").iterdir()}
+    assert names == {f"domains-{part}.{kind}" for part in PARTS for kind in ("png", "svg")}
+    assert (smoke.folder / "ways_regression.csv").is_file()
+
+
+def test_one_job_gives_the_same_numbers_as_two(smoke, tmp_path):
+    alone = reproduce(
+        "domains", profile="smoke", jobs=1, out=tmp_path / "alone", runs=smoke.folder / "runs", progress=False
+    )
+    for name in ("results.csv", "claims.json", "report.html", "ways_regression.csv", "ways_classification.csv"):
+        assert (alone.folder / name).read_bytes() == (smoke.folder / name).read_bytes()
+
+
+def test_in_context_learning_gets_at_least_the_compute_of_m2():
+    for profile in PROFILES.values():
+        for name, part in profile.items():
+            m2, icl = m2_training(name, part, 0), icl_training(name, part, 0)
+            inner = part.n_domains * part.n_tasks * part.inner_steps
+            assert m2.config.shards * m2.source.n_adaptation * part.inner_steps == inner
+            passes = part.meta_steps * (5 * inner + part.n_domains * part.n_tasks)
+            assert 0 <= icl.config.steps * icl.config.tasks_per_step - passes < part.batch
+            inside = m2.learner.learner
+            assert all(torch.equal(p, q) for p, q in zip(inside.parameters(), icl.learner.parameters(), strict=True))
+
+
+def test_the_quick_profile_is_the_test_that_was_fixed():
+    part = PARTS["regression"]
+    assert part.sizes == (64, 256, 1024)
+    assert part.n_validation == 8
+    assert part.n_test >= 24
+    assert (part.domains.spread, part.domains.noise, part.domains.n_features, part.n_points) == (0.3, 0.5, 5, 11)
+    assert set(STUDY.trainings("quick", 0)) == {f"{name}, {arm}" for name in PARTS for arm in (M2, ICL)}
+
+
+def test_domains_met_are_new_for_each_stream_and_seed_and_the_same_again():
+    one, again = (meet(SMALL, 0, Stream.TEST, 2) for _ in range(2))
+    assert torch.equal(one[1].probe.x, again[1].probe.x)
+    others = [meet(SMALL, seed, stream, 1)[0] for seed, stream in ((0, Stream.VALIDATION), (1, Stream.TEST))]
+    latents = [m.family.latents["mean"] for m in (*one, *others)]
+    assert len({tuple(mean.tolist()) for mean in latents}) == 4
+
+
+def test_following_a_way_changes_no_learner_and_own_steps_are_those_of_training():
+    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    learner = Adaptable(fresh_learner(SMALL, 0), SMALL.adaptation).eval()
+    before = copy.deepcopy(learner.state_dict())
+    plain = score(learner, met)
+    ways = ways_of(SMALL, learner, 4)
+    assert (OWN, 0.0) in ways
+    assert (OWN, 0.0) not in ways_of(SMALL, learner.learner, 4)
+    for (optimizer, rate), at in ways.items():
+        scores = follow(learner, met, 4, optimizer, rate, at)
+        assert list(scores) == at
+        assert not np.array_equal(scores[at[0]], plain)
+    assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
+
+
+def test_a_way_that_explodes_counts_as_infinitely_bad_and_is_not_chosen():
+    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    learner = fresh_learner(SMALL, 0).eval()
+    scores = follow(learner, met, 4, "sgd", 1e30, [1, 3])
+    assert np.isinf(scores[3]).all()
+    ways = {Way("sgd", 1e30, 3): scores[3][None], Way("sgd", 0.1, 3): np.full((1, 5), 2.0)}
+    assert best_way(ways, np.full((1, 5), 1.0)) == NOT_AT_ALL
+    assert best_way(ways, np.full((1, 5), 3.0)) == Way("sgd", 0.1, 3)
+
+
+def test_own_steps_that_explode_count_as_infinitely_bad():
+    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    learner = Adaptable(fresh_learner(SMALL, 0), replace(SMALL.adaptation, step_size=1e30)).eval()
+    assert np.isinf(follow(learner, met, 4, OWN, 0.0, [2])[2]).all()
+    with pytest.raises(AdaptationDiverged):
+        learner.adaptation.adapt(lambda p: p["out.bias"].sum() * torch.inf, dict(learner.learner.named_parameters()))
+
+
+def made_up(part, gains, *, seeds=3, gate=0.35, spread=0.01, name="regression"):
+    """Measurements in which M2's advantage at each size is as given."""
+    rng = np.random.default_rng(0)
+    n = part.n_points
+    base = 0.4 + 0.1 * rng.standard_normal((seeds, part.n_test, 1))
+    noise = spread * rng.standard_normal((3, seeds, part.n_test, 1))
+    values = {(ICL, 0): base + 1.5 + noise[0], (M2, 0): base + 8 + noise[1]}
+    for size, gain in zip(part.sizes, gains, strict=True):
+        values[ICL, size] = base
+        values[M2, size] = base - gain + spread * rng.standard_normal((seeds, part.n_test, 1))
+        if name == "regression":
+            values[GIVEN, size] = base - 0.2
+    values |= {(KNOWN, 0): base - 0.25, (UNKNOWN, 0): base + 1.2 + noise[2], (CHANCE, 0): base + 5}
+    validation = np.full((seeds, part.n_validation, n), gate) + spread * rng.standard_normal((seeds, 8, 1))
+    ways = pd.DataFrame(
+        [
+            {"seed": s, "arm": a, "tasks": size, "optimizer": OWN, "rate": 0.0, "steps": 5, "validation": 0.4}
+            for s in range(seeds)
+            for a in (M2, ICL)
+            for size in part.sizes
+        ]
+    )
+    return Measured({k: np.broadcast_to(v, (*v.shape[:2], n)) for k, v in values.items()}, validation, ways, 0)
+
+
+def verdicts(gains, **changes):
+    part = PARTS["regression"]
+    measured = made_up(part, gains, **changes)
+    claims = decide_claims({"regression": part}, {"regression": measured})
+    return {c.id.removeprefix("regression-"): c.verdict for c in claims}, passed(part, measured)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_claims_on_made_up_numbers(seeds):
+    clear, won = verdicts((0.08, 0.01, 0.0), seeds=seeds)
+    assert won is True
+    assert set(clear.values()) == {"holds"}
+    none, won = verdicts((0.0, 0.0, 0.0), spread=0.02, seeds=seeds)
+    assert won is False
+    assert none["m2-wins-at-64"] != "holds"
+    assert none["m2-wins-clearly-at-64"] == "fails"
+    worse, won = verdicts((-0.08, -0.05, -0.05), seeds=seeds)
+    assert won is False
+    assert (worse["m2-wins-at-64"], worse["m2-no-worse-at-1024"]) == ("fails", "fails")
+    small, won = verdicts((0.01, 0.0, 0.0), spread=0.001, seeds=seeds)
+    assert won is False  # the lower bound is above 0, but the mean is below what was asked for
+    assert (small["m2-wins-at-64"], small["m2-wins-clearly-at-64"]) == ("holds", "fails")
+
+
+def test_a_seed_that_did_not_converge_makes_the_outcome_undecided_and_is_named_not_dropped():
+    part = PARTS["regression"]
+    measured = made_up(part, (0.08, 0.01, 0.0), seeds=3)
+    measured.validation[1] += 0.2
+    assert passed(part, measured) is None
+    parts = {"regression": part}
+    assert "undecided" in found(parts, {"regression": measured})
+    words = section("regression", part, measured).paragraphs
+    assert f"The gate of convergence is {GATE:g}: not reached by seed 1" in words[2]
+    claims = {c.id: c for c in decide_claims(parts, {"regression": measured})}
+    assert claims["regression-m2-wins-at-64"].seeds == 3
+
+
+def test_both_parts_are_drawn_with_all_their_lines():
+    for name, part in PARTS.items():
+        drawn = section(name, part, made_up(part, (0.05, 0.0, 0.0), name=name))
+        axes = drawn.figures[0].drawing.axes
+        labels = {text for axis in axes for text in axis.get_legend_handles_labels()[1]}
+        assert {KNOWN, UNKNOWN, "M2, adapted", "M2, not adapted"} <= labels
+        assert any(label.startswith("chance") for label in labels)
+        assert all(axis.get_xlabel() and axis.get_ylabel() for axis in axes)
