@@ -28,18 +28,18 @@ ARM_STYLES = {FULL: "-", RISING: "-", REVERSED: "--", SHUFFLED: "-."}
 CHANCE: dict[str, Any] = {"color": COLOURS["Chance"], "linestyle": (0, (1, 3)), "linewidth": 1.3}
 
 
-def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over seeds and its 95 % bounds (Student's t), for values (S, ...) with S >= 2; with one seed no bounds."""
+def band(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of errors (S, ..., T) and its 95 % bounds, (...): Student's t over seeds, or over tasks with one seed."""
+    values = errors.mean(-1) if len(errors) > 1 else np.moveaxis(errors[0], -1, 0)
     mean = values.mean(0)
-    if len(values) == 1:
-        return mean, mean, mean
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
     return mean, mean - half, mean + half
 
 
-def draw_arm(axes: Axes, name: str, x: np.ndarray, values: np.ndarray) -> None:
-    """A line over seeds with its band: values (S, K) at x (K,)."""
-    mean, low, high = band(values)
+def draw_arm(axes: Axes, name: str, x: np.ndarray, errors: np.ndarray) -> None:
+    """A line with its band: errors (S, K, T) at x (K,)."""
+    mean, low, high = band(errors)
+    low = low.clip(min=1e-9)  # of an error; a logarithmic axis shows no other
     axes.plot(x, mean, color=ARM_COLOURS[name], linestyle=ARM_STYLES[name], linewidth=1.6, label=name)
     axes.fill_between(x, low, high, color=ARM_COLOURS[name], alpha=0.15, linewidth=0)
 
@@ -55,9 +55,11 @@ def learning_figure(settings: Settings, measured: Measured) -> Figure:
     left.axhline(THRESHOLDS[INTERLEAVED], color="#666666", linewidth=0.8, label=f"learned: {THRESHOLDS[INTERLEAVED]:g}")
     left.axhline(0, color="#000000", linestyle=":", linewidth=1.3, label="least squares: 0")
     left.set_title("the order of difficulty", loc="left", fontsize=10)
+    left.set_ylim(-0.05, 1.35)
     for name, arm in measured.long.items():
         _draw_steps(right, name, arm)
     right.set_yscale("log")
+    right.set_ylim(0.5 * min(float(arm.errors.mean((0, 2)).min()) for arm in measured.long.values()), 2)
     right.set_title("the long runs", loc="left", fontsize=10)
     for axis in (left, right):
         axis.axhline(1, **CHANCE, label="zero predictor: 1")
@@ -68,7 +70,8 @@ def learning_figure(settings: Settings, measured: Measured) -> Figure:
         "learning",
         figure,
         "Error on tasks of full difficulty, the same for every arm of a seed. Left: mean over seeds with its 95 % band; shaded:"
-        " the steps in which the arms differ. Right: the long runs, on a logarithmic axis.",
+        " the steps in which the arms differ. Right: the long runs, on a logarithmic axis; a band over tasks where it is one"
+        " seed.",
         "Two charts of squared error against optimiser steps with and without a curriculum; the tables have the numbers.",
     )
 
@@ -79,7 +82,7 @@ def length_figure(settings: Settings, measured: Measured) -> Figure:
     lengths = np.arange(settings.n_points)
     for axis, budget in zip(axes[0], settings.budgets, strict=True):
         for name in settings.settings[INTERLEAVED].arms:
-            draw_arm(axis, name, lengths, measured.arms[INTERLEAVED, name].lengths[budget].mean(1))
+            draw_arm(axis, name, lengths, measured.arms[INTERLEAVED, name].lengths[budget].swapaxes(1, 2))
         least = np.clip(1 - lengths / settings.n_features, 0, None)
         axis.plot(lengths, least, color="#000000", linestyle=":", linewidth=1.3, label="least squares: 1 - n/d")
         axis.axhline(1, **CHANCE, label="zero predictor: 1")
@@ -107,6 +110,7 @@ def control_figure(settings: Settings, measured: Measured) -> Figure:
         axis.axhline(THRESHOLDS[setting], color="#666666", linewidth=0.8, label=f"learned: {THRESHOLDS[setting]:g}")
         axis.set_xlabel("optimiser steps")
     left, right = axes[0]
+    left.set_ylim(-0.05, 1.35)
     left.axhline(1, **CHANCE, label="zero predictor: 1")
     left.axhline(0, color="#000000", linestyle=":", linewidth=1.3, label="least squares: 0")
     left.set_ylabel(f"squared error at n = {n}")
@@ -129,4 +133,4 @@ def control_figure(settings: Settings, measured: Measured) -> Figure:
 
 
 def _draw_steps(axes: Axes, name: str, arm: Arm) -> None:
-    draw_arm(axes, name, arm.steps, arm.errors.mean(2))
+    draw_arm(axes, name, arm.steps, arm.errors)

@@ -127,7 +127,7 @@ def _length_table(settings: Settings, measured: Measured) -> Table:
     rows = []
     for budget in settings.budgets:
         for arm in settings.settings[INTERLEAVED].arms:
-            mean, low, _ = band(measured.arms[INTERLEAVED, arm].lengths[budget].mean(1))
+            mean, low, _ = band(measured.arms[INTERLEAVED, arm].lengths[budget].swapaxes(1, 2))
             rows.append([f"{budget:,}", arm, *(f"{mean[k]:.3f} +- {mean[k] - low[k]:.3f}" for k in shown)])
     return Table(
         "Squared error, mean over training seeds with its 95 % interval",
