@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import training
+from benchmarks import help_time, training
 
 if __name__ == "__main__":
+    help_time.main()
     training.main()

@@ -4,7 +4,6 @@ import inspect
 import os
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -31,41 +30,22 @@ BASES = {
 LIGHT = [["--help"], ["--version"], ["list"], ["list", "ProtoNet"], *([command, "--help"] for command in COMMANDS)]
 
 
-def test_help_and_list_import_no_torch_and_take_under_half_a_second():
-    """Each in turn in one fresh process; its share of the time, and the whole with Python's own start, is bounded."""
+def test_help_and_list_import_nothing_that_is_slow_to_import():
+    """Each in turn in one fresh process. What that is worth in time is in `make bench`."""
     code = f"""
-import sys, time, contextlib, io
-start = time.perf_counter()
+import sys, contextlib, io
 from ctxlearn.cli import main
-times = []
 for arguments in {LIGHT!r}:
-    begun = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()) as out:
         try:
             assert main(arguments) == 0
         except SystemExit as stop:
             assert not stop.code
     assert out.getvalue()
-    assert "torch" not in sys.modules, arguments
-    assert "pandas" not in sys.modules, arguments
-    times.append(time.perf_counter() - begun)
-print(max(times) + begun - start - sum(times[:-1]))
+    for slow in ("torch", "pandas", "scipy", "matplotlib", "lightning_fabric", "sklearn"):
+        assert slow not in sys.modules, (arguments, slow)
 """
-    taken = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(2)
-    ]
-    assert min(taken) < 0.45
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["reproduce", "--help"], ["list"]])
-def test_the_process_as_a_whole_is_quick(arguments):
-    taken = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "ctxlearn", *arguments], capture_output=True, check=True)
-        taken.append(time.perf_counter() - begun)
-    assert min(taken) < 0.5
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def shown(capsys, *arguments):
