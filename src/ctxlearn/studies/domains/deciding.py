@@ -47,13 +47,14 @@ def _wins(name: str, part: Part, found: Measured) -> Claim:
         f"From {small} tasks of a new domain of {name}, M2 adapts better than in-context learning of the same compute",
         f"ICL minus M2, each adapted as its validation domains say, {UNITS[name]}, paired over domains",
         found.gain(small),
-        group=name,
-        together=_together(name),
+        # of regression this is the test that was fixed beforehand: it is decided for itself, not along with the others
+        group=f"{name}, the test" if name == "regression" else name,
+        together=1 if name == "regression" else _together(name),
     )
 
 
 def _together(name: str) -> int:
-    return 8 if name == "regression" else 4
+    return 7 if name == "regression" else 4
 
 
 def _about_adapting(name: str, part: Part, found: Measured) -> list[Claim]:

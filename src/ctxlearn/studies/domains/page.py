@@ -37,7 +37,7 @@ def section(name: str, part: Part, measured: Measured) -> Section:
     _draw_gains(axes[0][1], name, part, measured)
     _draw_lengths(axes[0][2], name, part, measured)
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     small = part.sizes[0]
     caption = (
         f"Left: error on new domains of {name} against the tasks adapted to, mean over context lengths 0 to {part.n_points - 1}; bars are "
@@ -197,7 +197,7 @@ def _draw_gains(axes: Axes, name: str, part: Part, measured: Measured) -> None:
     axes.set_xlabel("tasks of the domain adapted to")
     axes.set_ylabel(f"in-context learning minus M2\n({AXES[name]})")
     axes.set_title("M2's advantage, paired over domains", loc="left", fontsize=10)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, frameon=False)
 
 
 def _draw_lengths(axes: Axes, name: str, part: Part, measured: Measured) -> None:

@@ -55,7 +55,7 @@ class Part:
     width: int = 32
     depth: int = 2
     heads: int = 2
-    meta_steps: int = 2400
+    meta_steps: int = 2000
     n_domains: int = 2
     n_tasks: int = 64
     inner_steps: int = 5
