@@ -10,6 +10,7 @@ from ctxlearn.references import (
     Averaging,
     Chance,
     DomainBayes,
+    Ensemble,
     GradientDescent,
     KernelRegression,
     LinearGaussian,
@@ -24,6 +25,7 @@ from ctxlearn.references import (
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import (
     Amortization,
+    Augmented,
     ClassPrototype,
     DecisionTree,
     GaussianHalfSpaces,
@@ -107,6 +109,9 @@ def families():
         "a domain of scaled inputs": ScaledInputs().sample_domain(generator=torch.Generator().manual_seed(0)),
         "domains of scaled inputs, pooled": ScaledInputs(3).pooled(),
         "a mixture of a domain and trees": Mixture([GaussianWeights(3).pooled(), DecisionTree(3)]),
+        "augmented prototypes": Augmented(ClassPrototype(3, 3)),
+        "rotated regression": Augmented(LinearRegression(3), permute_labels=False),
+        "renamed classes of images": Augmented(labelled(shape=(2, 3, 3)), rotate=False),
         "a pool of 5 tasks": Pool(ClassPrototype(), 5),
         "a pool of regressions": Pool(LinearRegression(2), 7),
         "a pool of a mixture": Pool(Mixture(three_families()), 5),
@@ -177,6 +182,7 @@ def references():
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes with a domain unknown": DomainBayes(GaussianWeights(2)),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
+        "an ensemble": Ensemble([NearestNeighbor(2, 3), ProtoNet(2, 3, encoder="identity")]),
         "chance": Chance(Amortization()),
         "chance of regression": Chance(Lines()),
     }

@@ -4,6 +4,7 @@ from ctxlearn.references.bayes import BayesOptimal, EffectiveSampleSizeWarning
 from ctxlearn.references.classical import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.references.descent import GradientDescent
 from ctxlearn.references.domains import DomainBayes
+from ctxlearn.references.ensemble import Ensemble
 from ctxlearn.references.linear import Averaging, Ridge
 from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.references.linear_pool import LinearPool
@@ -18,6 +19,7 @@ __all__ = [
     "Chance",
     "DomainBayes",
     "EffectiveSampleSizeWarning",
+    "Ensemble",
     "GradientDescent",
     "KernelRegression",
     "LinearGaussian",

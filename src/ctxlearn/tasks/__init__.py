@@ -1,5 +1,6 @@
 """Distributions over tasks."""
 
+from ctxlearn.tasks.augmented import Augmented
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
@@ -9,6 +10,7 @@ from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLine
 
 __all__ = [
     "Amortization",
+    "Augmented",
     "ClassPrototype",
     "DecisionTree",
     "Domain",

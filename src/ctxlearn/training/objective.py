@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_int
+from ctxlearn.checks import check_float, check_int, describe
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import Recorded
@@ -29,7 +29,18 @@ class Objective(Recorded, ABC):
         """Take back what `state_dict` gave."""
 
 
-class RandomSplit(Objective):
+class Prediction(Objective):
+    """Compares answers with labels: a subclass says which points are asked about, after which contexts."""
+
+    @abstractmethod
+    def answers(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Outputs (B, q, C) or (B, q), of the classes that the tasks have, and the labels (B, q)."""
+
+    def __call__(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> Tensor:
+        return learner.loss(*self.answers(learner, batch, generator))
+
+
+class RandomSplit(Prediction):
     """One context length a step, drawn uniformly; every other point is a query.
 
     Args:
@@ -39,7 +50,7 @@ class RandomSplit(Objective):
     def __init__(self, min_context: int = 0) -> None:
         self.min_context = check_int("min_context", min_context, minimum=0)
 
-    def __call__(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> Tensor:
+    def answers(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         if self.min_context >= batch.n_points:
             raise ValueError(
                 f"min_context: expected less than the {batch.n_points} points of a task, got {self.min_context}"
@@ -48,15 +59,41 @@ class RandomSplit(Objective):
         n_context = int(torch.randint(self.min_context, batch.n_points, (), generator=generator, device=device))
         episode = batch.split(n_context)
         output = learner(episode.context_x, episode.context_y, episode.query_x)
-        return learner.loss(of_task_classes(output, batch.n_classes), episode.query_y)
+        return of_task_classes(output, batch.n_classes), episode.query_y
 
 
-class AllPrefixes(Objective):
+class AllPrefixes(Prediction):
     """Every point is predicted from those before it: the mean loss over all context lengths 0..N-1."""
 
+    def answers(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return of_task_classes(learner.predict_prefixes(batch.x, batch.y), batch.n_classes), batch.y
+
+
+class HardestTasks(Objective):
+    """The mean loss over those tasks of each batch that the learner is worst at: mining, one level up.
+
+    Args:
+        objective: which points of a task are asked about.
+        share: of the tasks that count, in (0, 1]; at least one does.
+
+    Raises:
+        ValueError: another kind of objective, or a share out of range.
+    """
+
+    def __init__(self, objective: Prediction, share: float = 0.5) -> None:
+        if not isinstance(objective, Prediction):
+            raise ValueError(
+                f"objective: expected RandomSplit, AllPrefixes or another Prediction, got {describe(objective)}"
+            )
+        self.objective = objective
+        self.share = check_float("share", share, above=0, maximum=1)
+
     def __call__(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> Tensor:
-        output = learner.predict_prefixes(batch.x, batch.y)
-        return learner.loss(of_task_classes(output, batch.n_classes), batch.y)
+        output, y = self.objective.answers(learner, batch, generator)
+        with torch.no_grad():
+            losses = torch.stack([learner.loss(output[b : b + 1], y[b : b + 1]) for b in range(len(y))])
+            hardest = losses.argsort(descending=True, stable=True)[: max(1, round(self.share * len(y)))]
+        return learner.loss(output[hardest], y[hardest])
 
 
 def of_task_classes(output: Tensor, n_classes: int | None) -> Tensor:
