@@ -275,10 +275,15 @@ class _AdditiveMasks(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        mask = kwargs.get("attn_mask")
-        if func is F.scaled_dot_product_attention and mask is not None and mask.dtype == torch.bool:
-            zero = torch.zeros(mask.shape, dtype=args[0].dtype, device=mask.device)
-            kwargs = {**kwargs, "attn_mask": zero.masked_fill(~mask, -torch.inf)}
+        if func is F.scaled_dot_product_attention:
+            given = dict(zip(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"), args, strict=False))
+            args, kwargs = (), {**given, **kwargs}
+            mask, query = kwargs.get("attn_mask"), kwargs["query"]
+            if mask is not None and mask.dtype == torch.bool:
+                zero = torch.zeros(mask.shape, dtype=query.dtype, device=mask.device)
+                kwargs["attn_mask"] = zero.masked_fill(~mask, -torch.inf)
+            rest = [kwargs.pop(name) for name in ("query", "key", "value")]
+            return func(*rest, **kwargs)
         return func(*args, **kwargs)
 
 
