@@ -159,7 +159,7 @@ class TabularClassification(_Tables):
         missing: float = 0.2,
         mechanisms: dict[str, float] | None = None,
     ) -> None:
-        default = {"linear": 2.0, "trees": 2.0, "neural": 2.0, "prototypes": 1.5, "clusters": 4.0, "graph": 2.5}
+        default = {"linear": 2.0, "trees": 2.0, "neural": 2.0, "prototypes": 1.5, "clusters": 4.0, "graph": 2.0}
         super().__init__(n_features, missing, _chosen(mechanisms, default))
         self.n_classes = check_int("n_classes", n_classes, minimum=2)
         self._n_scores = self.n_classes
@@ -170,14 +170,14 @@ class TabularClassification(_Tables):
         n_classes = 2 + choice((n_tasks, 1), (counts.float() - 1).pow(-1.2).tolist(), generator)
         absent = torch.arange(self.n_classes, device=generator.device) >= n_classes
         uneven = chance((n_tasks, 1), 0.5, generator) * uniform((n_tasks, 1), 0.0, 1.2, generator)
-        noisy = chance((n_tasks,), 0.65, generator)
-        wrong = chance((n_tasks,), 0.3, generator)
+        noisy = chance((n_tasks,), 0.5, generator)
+        wrong = chance((n_tasks,), 0.2, generator)
         return {
             "log_shares": (uneven * normal(size, generator)).masked_fill(absent, -torch.inf),
             "ordered": chance((n_tasks,), 0.25, generator),
             "names": (permutations(size, generator) + 2 * self.n_classes * absent).argsort(-1),
-            "noise": torch.where(noisy, log_uniform((n_tasks,), 0.03, 0.8, generator), 0.0),
-            "wrong": torch.where(wrong, uniform((n_tasks,), 0.0, 0.25, generator), 0.0),
+            "noise": torch.where(noisy, log_uniform((n_tasks,), 0.03, 0.6, generator), 0.0),
+            "wrong": torch.where(wrong, uniform((n_tasks,), 0.0, 0.2, generator), 0.0),
         }
 
     def _calibrated(self, parameters: Parameters, scores: Tensor, generator: torch.Generator) -> Parameters:

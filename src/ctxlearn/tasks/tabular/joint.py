@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ctxlearn.tasks.base import normal
-from ctxlearn.tasks.tabular.drawing import chance, integers, log_uniform, permutations, uniform
+from ctxlearn.tasks.tabular.drawing import chance, integers, log_uniform, uniform
 from ctxlearn.tasks.tabular.inputs import draw_noise
-from ctxlearn.tasks.tabular.mechanisms import HIDDEN, activate
+from ctxlearn.tasks.tabular.mechanisms import activate
 
-LAYERS = 3
+LAYERS, NODES = 3, 9
 CERTAIN = 20.0
 """Score of the class that a point was drawn from."""
 
@@ -32,7 +32,7 @@ def sample_clusters(
     along = normal((n_tasks, n_classes, loadings.shape[1]), generator) @ loadings
     aligned = chance((n_tasks, 1, 1), 0.5, generator) * uniform((n_tasks, 1, 1), 0.0, 1.0, generator)
     means = (aligned.sqrt() * along + (1 - aligned).sqrt() * means) * importance[:, None, :]
-    distance = log_uniform((n_tasks, 1, 1), 0.8, 9.0, generator)
+    distance = log_uniform((n_tasks, 1, 1), 1.2, 10.0, generator)
     means = means * distance / (2 * importance.square().sum(1)[:, None, None]).sqrt()
     apart = chance((n_tasks, 1, 1), 0.25, generator) * uniform((n_tasks, 1, 1), 0.2, 1.0, generator)
     second = means.roll(1, 0) * apart  # of another task: as far apart as means are
@@ -61,33 +61,40 @@ def draw_clusters(
 def sample_graph(n_tasks: int, n_features: int, n_scores: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Layers of nodes, each an activation of a few of the layer before it, plus noise; columns and scores are nodes.
 
-    So a column may be a cause of the label, an effect of it, or share a cause with it.
+    So a column may be a cause of the label, an effect of it, or share a cause with it; direct causes and effects are
+    more often among the columns than others. The first score is a node; the others are nodes too, and with the first sums of a few.
     """
-    n_nodes = LAYERS * HIDDEN
-    parents = chance((n_tasks, LAYERS - 1, HIDDEN, HIDDEN), 2.5 / HIDDEN, generator)
-    weights = normal((n_tasks, LAYERS - 1, HIDDEN, HIDDEN), generator) * parents
+    n_nodes = LAYERS * NODES
+    parents = chance((n_tasks, LAYERS - 1, NODES, NODES), 2.5 / NODES, generator)
+    weights = normal((n_tasks, LAYERS - 1, NODES, NODES), generator) * parents
     weights = weights / weights.square().sum(2, keepdim=True).clamp(min=0.25).sqrt()
-    order = permutations((n_tasks, n_nodes), generator)
+    edges = torch.zeros(n_tasks, n_nodes, n_nodes, dtype=torch.bool, device=generator.device)
+    for k in range(LAYERS - 1):
+        edges[:, k * NODES : (k + 1) * NODES, (k + 1) * NODES : (k + 2) * NODES] = parents[:, k]
+    target = integers((n_tasks, 1), NODES, n_nodes - 1, generator)
+    place = target[..., None].expand(-1, n_nodes, 1)
+    beside = edges.gather(2, place)[..., 0] | edges.mT.gather(2, place)[..., 0]
+    rank = torch.rand((n_tasks, n_nodes), generator=generator, device=generator.device) - 0.5 * beside.float()
+    order = rank.scatter(1, target, torch.inf).argsort(-1)  # the target last: it is no column
     nodes = torch.arange(n_nodes, device=generator.device)
-    target = (nodes[None, :, None] == order[:, None, -n_scores:].flip(-1)).float()
-    others = normal((n_tasks, n_nodes, n_scores), generator) * chance(
-        (n_tasks, n_nodes, n_scores), 1.5 / n_nodes, generator
-    )
-    places = torch.arange(n_features, device=generator.device) % (n_nodes - 1)
+    scored = torch.cat([target, integers((n_tasks, n_scores - 1), 0, n_nodes - 1, generator)], dim=1)
+    own = (nodes[None, :, None] == scored[:, None, :]).float()
+    more = normal(own.shape, generator) * chance(own.shape, 1.5 / n_nodes, generator)
+    columns = torch.arange(n_features, device=generator.device) % (n_nodes - 1)
+    quiet = log_uniform((n_tasks, 1, 1), 0.1, 1.0, generator)
     return {
         "weights": weights,
         "kinds": integers((n_tasks, LAYERS - 1), 0, 5, generator),
-        "noise": log_uniform((n_tasks, LAYERS, HIDDEN), 0.05, 1.0, generator)
-        * log_uniform((n_tasks, 1, 1), 0.2, 1.0, generator),
-        "columns": order[:, places],
-        "scores": target + others * chance((n_tasks, 1, 1), 0.5, generator),
+        "noise": quiet * log_uniform((n_tasks, LAYERS, NODES), 0.05, 1.0, generator),
+        "columns": order[:, columns],
+        "scores": own + more * chance((n_tasks, 1, 1), 0.5, generator),
     }
 
 
 def draw_graph(parameters: dict[str, Tensor], n_points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Inputs (B, n, d) and scores (B, n, s)."""
     n_tasks = len(parameters["weights"])
-    noise = normal((n_tasks, n_points, LAYERS, HIDDEN), generator)
+    noise = normal((n_tasks, n_points, LAYERS, NODES), generator)
     layers = [noise[:, :, 0]]
     for k in range(LAYERS - 1):
         caused = activate(1.5 * layers[-1] @ parameters["weights"][:, k], parameters["kinds"][:, k])

@@ -19,7 +19,6 @@ from ctxlearn.tasks.tabular.drawing import choice, chance, integers, log_uniform
 HIDDEN = 16
 TREES, DEPTH = 6, 4
 PROTOTYPES = 16
-LAYERS = 3
 
 
 class Mechanism(NamedTuple):
