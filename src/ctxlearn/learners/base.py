@@ -30,9 +30,12 @@ class Learner(Recorded, nn.Module, ABC):
 
     Attributes:
         accepts_missing: whether NaN in the inputs is taken to mean "missing"; infinity never is.
+        ignores_feature_order: whether the order of features is known to mean nothing, so that no average over it is
+            of use.
     """
 
     accepts_missing = False
+    ignores_feature_order = False
 
     def __init__(self, n_features: int | tuple[int, ...] | None, n_classes: int | None) -> None:
         super().__init__()

@@ -82,6 +82,7 @@ class ContextScaled(Learner):
         super().__init__(learner.n_features, learner.n_classes)
         self.learner = learner
         self.sort = sort
+        self.ignores_feature_order = sort or learner.ignores_feature_order
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> ScaledContext:
         x, y = self.check_context(context_x, context_y)
@@ -118,6 +119,16 @@ class ContextScaled(Learner):
             return output
         shape = (-1, *[1] * (output.ndim - 1))
         return output * state.scale.view(shape) + state.centre.view(shape)
+
+
+def by_relevance(x: Tensor, labels: Tensor) -> Tensor:
+    """Features of contexts x (B, n, d), n >= 1, in the order in which `sort` hands them on: positions (B, d) int64.
+
+    Args:
+        x: NaN where missing.
+        labels: indicators of classes, (B, n, C), or numbers, (B, n, 1).
+    """
+    return _scaling(x, labels).order[:, 0]
 
 
 def _centre_and_scale(y: Tensor) -> tuple[Tensor, Tensor]:
