@@ -116,10 +116,10 @@ def _labels(
     if n_classes <= known:
         everything = torch.ones(n_classes, dtype=torch.bool)
         for i in range(n_permutations):
-            if i % n_classes == 0:  # all shifts of one order put each class under each label once
-                fresh = torch.randperm(n_classes, generator=generator)
-                order = torch.arange(n_classes) if i == 0 else fresh
-            yield (order + i) % n_classes, everything
+            if i % n_classes == 0:  # the shifts around a circle put each class under each label once
+                circle = torch.randperm(n_classes, generator=generator)
+                first = torch.randperm(n_classes, generator=generator) if i else torch.arange(n_classes)
+            yield circle.roll(-i)[circle.argsort()[first]], everything
         return
     n_groups = math.ceil(n_classes / (known - 1))
     for _ in range(max(1, round(n_permutations / n_groups))):
