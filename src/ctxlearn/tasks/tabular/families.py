@@ -239,7 +239,7 @@ class TabularRegression(_Tables):
         return {
             "noise": log_uniform((n_tasks,), 0.02, 1.0, generator),
             "tail": torch.where(heavy, uniform((n_tasks,), 0.2, 1.0, generator), 0.0),
-            "skew": torch.where(skewed, uniform((n_tasks,), 0.2, 1.0, generator), 0.0),
+            "skew": torch.where(skewed, uniform((n_tasks,), 0.2, 0.8, generator), 0.0),
         }
 
     def _calibrated(self, parameters: Parameters, scores: Tensor, generator: torch.Generator) -> Parameters:
@@ -254,7 +254,7 @@ class TabularRegression(_Tables):
         labels = {name: value[:, None] for name, value in parameters["labels"].items()}
         noise = normal(scores.shape[:2], generator) * (labels["tail"] * normal(scores.shape[:2], generator)).exp()
         y = (scores[..., 0] - labels["mean"]) / labels["spread"] + labels["noise"] * noise
-        y = y.clamp(min=-8.0, max=8.0)
+        y = y.clamp(min=-6.0, max=6.0)
         skew = labels["skew"].clamp(min=1e-3)
         y = torch.where(labels["skew"] > 0, torch.expm1(skew * y) / skew, y)
         return (y - labels["centre"]) / labels["scale"]
