@@ -19,7 +19,8 @@ FLOORS = [
     {"evaluation"},
     {"identification"},
     {"studies", "report"},
-    {"estimators", "cli", "playground", "__main__"},
+    {"estimators"},
+    {"cli", "playground", "__main__"},
 ]
 """Each room may import what stands above it here, and itself; rooms of the ground floor may import each other."""
 

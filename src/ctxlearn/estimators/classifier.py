@@ -21,7 +21,8 @@ from ctxlearn.estimators.saving import as_json
 class InContextClassifier(ClassifierMixin, InContextEstimator):  # type: ignore[misc]
     """Classify rows of a table by a model that learns in context: nothing is trained, `fit` reads the labelled rows.
 
-    Made for small contexts, some rows to some hundred. X is a pandas DataFrame or an array of numbers, Booleans and
+    Made for small contexts, some rows to some hundred; a context longer than those the model was trained on is read whole up to
+    `max_context` rows. X is a pandas DataFrame or an array of numbers, Booleans and
     text; NaN (None, NA) is missing. Text and pandas' categorical columns are categories, and one that the context lacks counts
     as missing. Scales are taken from the context alone, and each row is answered on its own.
 
@@ -35,7 +36,8 @@ class InContextClassifier(ClassifierMixin, InContextEstimator):  # type: ignore[
     Args:
         model: None for the model that comes with the package; or the folder of a run, a `Run`, or a `Learner` of classes.
             A learner that is no `ContextScaled` is put into one (`sort=False`): it gets inputs scaled by the context.
-        n_permutations: views of the context, at most (equal ones are made once; two classes have two).
+        n_permutations: views of the context, at most (equal ones are made once: two classes without categories have two).
+            More are a little better and take as many times as long.
         max_context: most rows of a view; of a longer context each view reads rows of its own, drawn at random with at least one
             of each class, and a warning says so.
         random_state: of the views: an int, a `numpy.random.RandomState`, or None for other views at each fit.
