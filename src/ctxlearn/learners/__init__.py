@@ -8,6 +8,7 @@ from ctxlearn.learners.functional import DifferentiableAttention, Functional
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
+from ctxlearn.learners.quantiles import quantile_levels
 from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
 
@@ -28,5 +29,6 @@ __all__ = [
     "MissingAware",
     "ProtoNet",
     "StepSizes",
+    "quantile_levels",
     "reptile_loss",
 ]
