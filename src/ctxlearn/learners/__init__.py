@@ -1,5 +1,6 @@
 """Learners that are trained: in context, and the classical meta-learners."""
 
+from ctxlearn.learners.advised import Advised
 from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
@@ -18,6 +19,7 @@ __all__ = [
     "MLP",
     "AdaptationDiverged",
     "Adapted",
+    "Advised",
     "BlockConfig",
     "ContextScaled",
     "DifferentiableAttention",
