@@ -38,7 +38,7 @@ def sample_columns(n_tasks: int, n_features: int, missing: float, generator: tor
 
 def _level(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
     levels = parameters["levels"][:, None, :]
-    part = torch.special.ndtr(x + parameters["offset"][:, None, :])
+    part: Tensor = torch.special.ndtr(x + parameters["offset"][:, None, :])
     return (part * levels).long().clamp(max=levels - 1)
 
 

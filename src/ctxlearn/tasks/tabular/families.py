@@ -257,4 +257,5 @@ class TabularRegression(_Tables):
         y = y.clamp(min=-6.0, max=6.0)
         skew = labels["skew"].clamp(min=1e-3)
         y = torch.where(labels["skew"] > 0, torch.expm1(skew * y) / skew, y)
-        return (y - labels["centre"]) / labels["scale"]
+        standardised: Tensor = (y - labels["centre"]) / labels["scale"]
+        return standardised
