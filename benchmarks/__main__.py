@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import help_time, training
+from benchmarks import help_time, prediction, training
 
 if __name__ == "__main__":
     help_time.main()
+    prediction.main()
     training.main()

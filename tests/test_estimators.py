@@ -171,7 +171,7 @@ def test_a_longer_context_is_read_in_parts_of_it_and_said_so():
     x, y = blobs(200, 3, 8)
     y[:] = np.where(np.arange(200) < 9, y, 0)  # rare classes
     with pytest.warns(UserWarning, match="200 rows: each of 4 views reads 40 of them"):
-        classifier = InContextClassifier(neighbour(), max_context=40).fit(x, y)
+        classifier = InContextClassifier(neighbour(), n_permutations=4, max_context=40).fit(x, y)
     views = classifier._fitted.views
     assert views.rows.shape == (4, 40)
     assert all(set(classifier._fitted.y[rows].tolist()) == set(range(8)) for rows in views.rows)
@@ -236,6 +236,24 @@ def test_influence_is_what_leaving_a_row_out_does():
     regressor = InContextRegressor(NUMBERS).fit(x, y)
     without = InContextRegressor(NUMBERS).fit(x[1:], y[1:]).predict(x[:5])
     np.testing.assert_allclose(regressor.influence(x[:5])[:, 0], regressor.predict(x[:5]) - without, atol=1e-7)
+
+
+def test_the_row_of_most_influence_matters_more_than_another():
+    x, y = blobs(30, 4, 3, spread=1.5)
+    x, asked, y = x[:20], x[20:], y[:20]
+    classifier = InContextClassifier(MODEL).fit(x, y)
+    whole = classifier.predict_proba(asked)
+    top = np.abs(classifier.influence(asked)).argmax(axis=1)
+    other = np.random.default_rng(0).integers(20, size=10)
+    moved = []
+    for query, rows in enumerate(zip(top, other, strict=True)):
+        for row in rows:
+            rest = InContextClassifier(MODEL).fit(np.delete(x, row, 0), np.delete(y, row))
+            best = whole[query].argmax()
+            moved.append(abs(rest.predict_proba(asked[query : query + 1])[0, best] - whole[query, best]))
+    of_top, of_other = np.array(moved).reshape(10, 2).T
+    assert (of_top >= of_other - 1e-12).all()
+    assert of_top.mean() > of_other.mean()
 
 
 def test_influence_in_pieces_is_the_same(monkeypatch):
