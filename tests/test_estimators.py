@@ -16,6 +16,7 @@ from tables import blobs, neighbour, plane, ridge, untrained
 
 import ctxlearn
 from ctxlearn import InContextClassifier, InContextRegressor
+from ctxlearn.estimators.classifier import classes_from_groups
 from ctxlearn.learners import InContextTransformer
 from ctxlearn.storage import CorruptFileError
 
@@ -199,10 +200,25 @@ def test_more_classes_than_the_learner_knows(known):
     classifier = InContextClassifier(neighbour(n_classes=known)).fit(x[:52], names[y[:52]])
     views = classifier._fitted.views
     assert int(views.slots.max()) < known
-    assert views.owned.any(0).all()
-    assert (views.owned.sum(1) < known).all()
+    assert len({tuple(codes.tolist()) for codes in views.slots.T}) == 26  # any two are apart somewhere
+    sizes = torch.stack([(views.slots == label).sum(1) for label in range(known)])
+    assert int(sizes.max()) - int(sizes.min()) <= 1
     np.testing.assert_allclose(classifier.predict_proba(x).sum(1), 1, atol=1e-12)
     np.testing.assert_array_equal(classifier.predict(x[52:]), names[y[52:]])
+
+
+def test_classes_are_found_from_their_groups():
+    generator = torch.Generator().manual_seed(0)
+    true = torch.rand(5, 7, generator=generator, dtype=torch.float64) ** 3
+    true = true / true.sum(1, keepdim=True)
+    slots = torch.stack([(torch.arange(7) % 3)[torch.randperm(7, generator=generator)] for _ in range(12)])
+    groups = torch.zeros(12, 5, 3, dtype=torch.float64)
+    groups.scatter_add_(2, slots[:, None].expand(-1, 5, -1), true.expand(12, -1, -1))
+    np.testing.assert_allclose(classes_from_groups(groups.log(), slots), true, atol=0.02)
+    slots = torch.stack([torch.randperm(3, generator=generator) for _ in range(4)])
+    logits = torch.randn(4, 5, 10, generator=generator, dtype=torch.float64)
+    shares = logits[..., :3].softmax(-1).gather(2, slots[:, None].expand(-1, 5, -1)).mean(0)
+    np.testing.assert_allclose(classes_from_groups(logits, slots), shares, atol=1e-14)
 
 
 @pytest.mark.parametrize("sort", [True, False])
