@@ -20,13 +20,14 @@ def run(arguments, folder):
         ("own_family.py", ["30"], "claim: in context is better"),
         ("own_learner.py", [], "kernel vote"),
         ("draw_circuits.py", ["drawn"], "circuit-protonet.svg"),
+        ("draw_tables.py", ["drawn"], "tables-regression.png"),
     ],
 )
 def test_an_example_runs_and_says_what_it_found(name, arguments, words, tmp_path):
     assert words in run([str(ROOT / "examples" / name), *arguments], tmp_path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/expressiveness.md", "docs/identification.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/expressiveness.md", "docs/identification.md", "docs/tables.md"])
 def test_the_code_in_a_page_runs(page, tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
     assert blocks

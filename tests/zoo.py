@@ -7,6 +7,7 @@ from torch import nn
 from ctxlearn.learners import (
     CNP,
     MAML,
+    Advised,
     BlockConfig,
     ContextScaled,
     InContextTransformer,
@@ -163,6 +164,10 @@ def trained_learners():
     takes_gaps = InContextTransformer(3, 3, width=16, depth=2, heads=2, encoder=MissingAware(3, 8, hidden=8))
     zoo["transformer that takes NaN"] = takes_gaps
     zoo["transformer behind scaling"] = ContextScaled(takes_gaps)
+    advised = InContextTransformer(2 + 9, 3, width=16, depth=1, heads=2, encoder=MissingAware(2 + 9, 8, hidden=8))
+    zoo["advised transformer"] = Advised(advised)
+    zoo["advised transformer behind scaling"] = ContextScaled(Advised(advised))
+    zoo["advised CNP for regression"] = Advised(CNP(2 + 3, None, width=8))
     zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)
     quantiles = InContextTransformer(2, None, width=16, depth=2, heads=2, readout="quantiles")
     zoo["transformer of quantiles"] = quantiles
