@@ -5,6 +5,7 @@ import torch
 import zoo
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import ctxlearn
 from ctxlearn.expressiveness import circuit, construct
@@ -176,6 +177,36 @@ def test_an_image_encoder_stays_in_front():
     x = torch.randn(2, 9, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = torch.randint(2, (2, 5), generator=torch.Generator().manual_seed(1))
     assert largest_error(learner.double(), construct(learner), (x[:, :5], y, x[:, 5:])) < 1e-9
+
+
+class Bent(MLP):
+    def forward(self, x):
+        return super().forward(x).tanh()
+
+
+class Twice(nn.Flatten):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize("cls", [MatchNet, ProtoNet, CNP])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        MLP(2, 3, hidden=7),
+        nn.Sequential(nn.Flatten(1), MLP(2, 3)),
+        nn.Sequential(MLP(2, 3)),
+        nn.Sequential(nn.Tanh(), MLP(2, 3)),
+        nn.Sequential(nn.Linear(2, 4), MLP(4, 3)),
+        nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3)),
+        Bent(2, 3),
+        Twice(1),
+    ],
+    ids=lambda encoder: type(encoder).__name__,
+)
+def test_any_encoder_is_kept_or_written_as_a_block_but_never_mistaken(encoder, cls):
+    learner = cls(2, 2, encoder=encoder).double()
+    assert largest_error(learner, construct(learner).double(), episode(2, 2, 9, 0)) < 1e-9
 
 
 def test_the_precision_is_the_learners():

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression as ScikitLogisticRegression
 from sklearn.linear_model import Ridge as ScikitRidge
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import ctxlearn
 from ctxlearn.cli import main
@@ -160,6 +161,33 @@ def test_an_estimator_is_fitted_to_contexts_of_one_class_too():
     assert torch.equal(answers[..., 0].sign(), (2.0 * probes.y - 1).double().expand(-1, 3))
 
 
+def test_a_class_that_the_context_lacks_depends_on_no_other_query():
+    small = {"lengths": [4], "n_contexts": 32, "n_classes": 3}
+    candidates = {"svc": lambda: SVC(C=2.0), "3-NN": NearestNeighbor(2, 3, k=3)}
+    assert ctxlearn.identify(lambda: SVC(C=2.0), candidates, **small).verdict(4).answer == "svc"
+
+
+@pytest.mark.parametrize("n_classes", [2, None])
+def test_an_estimator_that_refuses_large_contexts_is_named(n_classes):
+    estimator = (KNeighborsClassifier if n_classes else KNeighborsRegressor)(20)
+    ctxlearn.identify(estimator, lengths=[4], n_contexts=32, n_classes=n_classes)
+    with pytest.raises(ValueError, match=r"^predictor: KNeighbors.* refuses a context of 12 points: Expected n_neigh"):
+        ctxlearn.identify(estimator, lengths=[12], n_contexts=32, n_classes=n_classes)
+
+
+def test_a_predictor_that_writes_into_its_inputs_spoils_no_probes():
+    learner = ProtoNet(2, 2, encoder="identity")
+
+    def careless(x, y, q):
+        answer = learner(x, y, q)
+        for tensor in (x, y, q):
+            tensor.zero_()
+        return answer
+
+    clean, spoilt = (ctxlearn.identify(p, ["ridge", "1-NN"], **QUICK) for p in (learner, careless))
+    assert np.allclose(clean.results["total"], spoilt.results["total"])
+
+
 @given(penalty=st.floats(0.1, 30))
 def test_the_penalty_of_ridge_is_found(penalty):
     learner = Ridge(3, None, penalty=penalty, intercept=False)
@@ -246,6 +274,10 @@ BROKEN = [
     (lambda x, y, q: "yes", "^predictor: expected logits"),
     (transductive, "^predictor: expected each query to be answered on its own"),
     (positional, "^predictor: expected each query to be answered on its own.*order of the queries"),
+    (lambda x, y, q: torch.randn(q.shape[:2]), "^predictor: expected equal answers to equal questions"),
+    (DecisionTreeClassifier, "^predictor: expected equal answers .* random_state"),
+    (KNeighborsRegressor, "^predictor: expected a classifier for 2 classes, got KNeighborsRegressor"),
+    (lambda x, y, q: torch.zeros(q.shape[:2]) * 1j, "^predictor: expected real scores"),
     (3, "^predictor: expected a learner"),
     (lambda: 3, "^predictor: expected a factory of estimators"),
 ]
@@ -270,6 +302,11 @@ def test_a_predictor_that_cannot_be_one_is_named(predictor, message):
         ({"candidates": {"x": 3}}, r"^candidates\['x'\]: expected a learner"),
         ({"replicates": [NearestNeighbor(2, 3)]}, "^replicates: expected n_classes = 2"),
         ({"replicates": [constant, transductive]}, r"^replicates\[1\]: expected each query"),
+        ({"replicates": NearestNeighbor(2, 2)}, "^replicates: expected a list of predictors"),
+        ({"family": ClassPrototype(2, 3)}, "^family: expected n_classes = 2, .* got 3"),
+        ({"family": LinearRegression(2)}, "^family: expected n_classes = 2, .* got None"),
+        ({"family": PairwiseMetric(3)}, "^family: expected inputs of 2 features, .* got 3"),
+        ({"probes": PairwiseMetric(3)}, "^probes: expected inputs of 2 features, .* got 3"),
         ({"family": 3}, "^family: expected a TaskFamily"),
         ({"probes": 3}, "^probes: expected Tasks or a TaskFamily"),
         (

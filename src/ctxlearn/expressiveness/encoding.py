@@ -35,14 +35,23 @@ class Encoding:
 def encoding(encoder: Encoder, n_inputs: int) -> Encoding:
     """An MLP becomes a block; the identity needs none; any other module stays in front of the transformer."""
     module = encoder.module
-    mlp = module[1] if isinstance(module, nn.Sequential) and len(module) == 2 else module
-    if isinstance(mlp, MLP):
+    mlp = _mlp(module)
+    if mlp is not None:
         layer = Layer("encode each point: the MLP is f", units=[network(mlp, {"x": n_inputs}, "f")])
         registers = {"x": n_inputs, "f": mlp.n_outputs}
         return Encoding(mlp.n_outputs, "f", registers, {"x": {"x": eye(n_inputs)}}, [layer], "identity")
     size = encoder.n_outputs
-    kept: nn.Module | str = "identity" if isinstance(module, nn.Flatten) else module
+    kept: nn.Module | str = "identity" if type(module) is nn.Flatten else module
     return Encoding(size, "x", {"x": size}, {"x": {"x": eye(size)}}, [], kept)
+
+
+def _mlp(module: nn.Module) -> MLP | None:
+    """The MLP that a module is, alone or after flattening; None for any other, subclasses of MLP among them."""
+    parts = list(module) if type(module) is nn.Sequential else [module]
+    if len(parts) == 2 and type(parts[0]) is nn.Flatten and (parts[0].start_dim, parts[0].end_dim) == (1, -1):
+        parts = parts[1:]
+    only = parts[0] if len(parts) == 1 else None
+    return only if isinstance(only, MLP) and type(only) is MLP else None
 
 
 def network(mlp: MLP, sources: dict[str, int], target: str) -> Units:

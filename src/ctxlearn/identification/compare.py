@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ctxlearn.checks import check_float, check_int, describe, unknown_name
+from ctxlearn.checks import check_features, check_float, check_int, describe, unknown_name
 from ctxlearn.episodes import Tasks
 from ctxlearn.identification.candidates import default_candidates
 from ctxlearn.identification.fitting import fit_descent, fit_ridge
@@ -81,7 +81,7 @@ def identify(
 
     Raises:
         ValueError: an argument out of range, or a predictor that returns another shape, numbers that are not finite, or
-            answers that depend on the other queries or their order; it says which predictor, where, and how to mend it.
+            answers that are random or depend on the other queries or their order; it says which predictor, where, and how to mend it.
 
     Source: Akyurek et al. 2022, section 4.2, for squared_difference and weight_difference.
     """
@@ -89,6 +89,8 @@ def identify(
     check_int("n_queries", n_queries, minimum=2)
     check_float("level", level, above=0, maximum=1 - 1e-9)
     wanted = _lengths(lengths)
+    if isinstance(replicates, str) or not isinstance(replicates, Sequence):
+        raise ValueError(f"replicates: expected a list of predictors, got {describe(replicates)}")
     shape, classes = _kind([predictor, *replicates], candidates, family, probes, n_features, n_classes)
     asked = {"predictor": as_answers("predictor", predictor, classes)}
     for i, replicate in enumerate(replicates):
@@ -230,6 +232,16 @@ def _kind(
             raise ValueError(
                 f"replicates: expected n_classes = {classes}, as the predictor has, got {learner.n_classes}"
             )
+    for name, source in (("family", family), ("probes", probes)):
+        if source is None:
+            continue
+        if source.n_classes != classes:
+            raise ValueError(
+                f"{name}: expected n_classes = {classes}, as the predictor has, got {source.n_classes}; None is regression"
+            )
+        theirs = tuple(source.x.shape[2:]) if isinstance(source, Tasks) else source.n_features
+        if shape is not None and check_features(name, theirs) != check_features("n_features", shape):
+            raise ValueError(f"{name}: expected inputs of {shape} features, as the predictor has, got {theirs}")
     return 2 if shape is None else shape, classes
 
 

@@ -23,6 +23,10 @@ KINDS = (
 )
 
 
+REFUSABLE = 8
+"""Points up to which scikit-learn may refuse a context."""
+
+
 def as_answers(name: str, predictor: object, n_classes: int | None) -> Answers:
     """`predictor` as one function to scores: log-odds (K = 1) of two classes, centred logits (K = C) of more, or means.
 
@@ -99,6 +103,8 @@ def _as_scores(name: str, found: Any, n_tasks: int, n_queries: int, n_classes: i
             f"{name}: expected {expected} for {n_tasks} contexts of {n} points and {n_queries} queries, got"
             f" {describe(found)}; return one score a query (and class)"
         )
+    if scores.is_complex():
+        raise ValueError(f"{name}: expected real scores, got {describe(found)}")
     scores = scores.detach().cpu().double()
     if not bool(torch.isfinite(scores).all()):
         place = tuple((~torch.isfinite(scores)).nonzero()[0].tolist())
@@ -134,15 +140,21 @@ def _fit_one(
     """Scores (q, C) or means (q,) of an estimator fitted to one context.
 
     A context that scikit-learn refuses (no points, one class, fewer points than neighbours) is answered by the labels'
-    smoothed frequencies, or their mean.
+    smoothed frequencies, or their mean; one of more than `REFUSABLE` points must not be refused.
     """
     if n_classes is None:
         if len(y) == 0:
             return np.zeros(len(queries))
+        estimator = factory()
         try:
-            return np.asarray(factory().fit(x, y).predict(queries), dtype=float).reshape(len(queries))
-        except ValueError:
+            found = np.asarray(estimator.fit(x, y).predict(queries), dtype=float)
+        except ValueError as error:
+            _accept_refusal(name, estimator, len(y), error)
             return np.full(len(queries), y.mean())
+        if found.size != len(queries):
+            kind = type(estimator).__name__
+            raise ValueError(f"{name}: expected one number a query, ({len(queries)},), from {kind}, got {found.shape}")
+        return found.reshape(len(queries))
     counts = np.bincount(y, minlength=n_classes)
     plain = np.log((counts + 1) / (len(y) + n_classes))
     if (counts > 0).sum() < 2:
@@ -150,16 +162,22 @@ def _fit_one(
     estimator = factory()
     try:
         estimator.fit(x, y)
-        if _has(estimator, "decision_function"):
+        if not hasattr(estimator, "classes_"):
+            found = np.zeros(0)
+        elif _has(estimator, "decision_function"):
             found = np.asarray(estimator.decision_function(queries), dtype=float)
         elif _has(estimator, "predict_proba"):
             found = np.log(np.asarray(estimator.predict_proba(queries), dtype=float) + EPS)
         else:
             found = np.log((estimator.predict(queries)[:, None] == estimator.classes_) + EPS)
-    except ValueError:
-        if len(y) > 8:
-            raise
+    except ValueError as error:
+        _accept_refusal(name, estimator, len(y), error)
         return np.tile(plain, (len(queries), 1))
+    if not hasattr(estimator, "classes_"):
+        raise ValueError(
+            f"{name}: expected a classifier for {n_classes} classes, got {type(estimator).__name__}, which has no"
+            " classes_ when fitted; say n_classes=None for regression"
+        )
     if found.ndim == 1:
         found = np.stack([-found / 2, found / 2], axis=1)
     if found.shape != (len(queries), len(estimator.classes_)):
@@ -167,6 +185,12 @@ def _fit_one(
             f"{name}: expected one score a class, {(len(queries), len(estimator.classes_))}, from"
             f" {type(estimator).__name__}, got {found.shape}; use decision_function_shape='ovr' for an SVC"
         )
-    scores = np.full((len(queries), n_classes), found.min() + np.log(EPS))
+    # a class that the context lacks is below the others by the query's own scores, whatever else is asked
+    scores = np.tile(found.min(1, keepdims=True) + np.log(EPS), (1, n_classes))
     scores[:, estimator.classes_] = found
     return scores
+
+
+def _accept_refusal(name: str, estimator: object, n: int, error: ValueError) -> None:
+    if n > REFUSABLE:
+        raise ValueError(f"{name}: {type(estimator).__name__} refuses a context of {n} points: {error}") from error

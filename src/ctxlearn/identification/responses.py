@@ -63,15 +63,27 @@ def respond(
 
 
 def check_alone(name: str, answers: Answers, probes: Probes, whole: Responses) -> None:
-    """Refuse a predictor whose answer for a query depends on the other queries or their order."""
+    """Refuse a predictor whose answer for a query is random, or depends on the other queries or their order."""
     x, y, queries = probes.x[:ALONE], probes.y[:ALONE], probes.queries[:ALONE]
     spread = float(whole.scores.std()) if whole.scores.numel() > 1 else 0.0
     expected = whole.scores[:ALONE]
     limit = 1e-3 * (spread + 1e-6 * float(whole.scores.abs().mean())) + 1e-9
     n = probes.n_context
-    single = torch.cat([answers(x, y, queries[:, j : j + 1]) for j in range(queries.shape[1])], dim=1)
+
+    def ask(asked: Tensor) -> Tensor:  # copies, which a predictor may write into
+        return answers(x.clone(), y.clone(), asked.clone())
+
+    first, again = ask(queries), ask(queries)
+    gap = float((first - again).abs().max())
+    if gap > limit:
+        raise ValueError(
+            f"{name}: expected equal answers to equal questions, but scores moved by {gap:.3g} at {n} context points when"
+            f" the same was asked twice (their standard deviation is {spread:.3g}); fix its seed (a scikit-learn"
+            " estimator's random_state), or switch off dropout by eval()"
+        )
+    single = torch.cat([ask(queries[:, j : j + 1]) for j in range(queries.shape[1])], dim=1)
     for what, found in (
-        ("the order of the queries", answers(x, y, queries.flip(1)).flip(1)),
+        ("the order of the queries", ask(queries.flip(1)).flip(1)),
         ("the other queries", single),
     ):
         gap = float((found - expected).abs().max())
