@@ -9,6 +9,7 @@ STUDIES = {
     "curriculum": "Figure 4: does training from easy to hard tasks make in-context learning faster, or better in the end?",
     "domains": "Figure 5: does meta-learning over domains make a model adapt better to a new domain from few tasks?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
+    "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }
 PROFILES = {
     "smoke": "seconds: shows that everything runs; its numbers mean nothing",
