@@ -9,8 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlearn import evaluation, expressiveness, learners, references, studies, tasks, training
+    from ctxlearn import estimators, evaluation, expressiveness, learners, references, studies, tasks, training
     from ctxlearn.episodes import Episode, Tasks
+    from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
     from ctxlearn.recorded import Recorded
@@ -22,6 +23,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Episode": "ctxlearn.episodes",
     "Identification": "ctxlearn.identification",
+    "InContextClassifier": "ctxlearn.estimators",
+    "InContextRegressor": "ctxlearn.estimators",
     "Recorded": "ctxlearn.recorded",
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
@@ -33,16 +36,19 @@ _HOMES = {
     "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
+_ROOMS = ("estimators", "evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
 
 __all__ = [
     "Episode",
     "Identification",
+    "InContextClassifier",
+    "InContextRegressor",
     "Recorded",
     "Run",
     "Tasks",
     "TrainingConfig",
     "adapt_to_domain",
+    "estimators",
     "evaluate",
     "evaluation",
     "expressiveness",

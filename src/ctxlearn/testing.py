@@ -138,7 +138,8 @@ def _check_tasks(tasks: Tasks, family: TaskFamily, shape: tuple[int, ...], n_tas
 
 
 def _equal(first: Tasks, second: Tasks) -> bool:
-    return torch.equal(first.x, second.x) and torch.equal(first.y, second.y)
+    missing = torch.equal(first.x.isnan(), second.x.isnan())  # NaN is not equal to itself
+    return missing and torch.equal(first.x.nan_to_num(), second.x.nan_to_num()) and torch.equal(first.y, second.y)
 
 
 class _LearnerChecks:

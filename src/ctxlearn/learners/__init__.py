@@ -3,11 +3,12 @@
 from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
-from ctxlearn.learners.encoders import MLP
+from ctxlearn.learners.encoders import MLP, MissingAware
 from ctxlearn.learners.functional import DifferentiableAttention, Functional
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
+from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
 
 __all__ = [
@@ -17,12 +18,14 @@ __all__ = [
     "AdaptationDiverged",
     "Adapted",
     "BlockConfig",
+    "ContextScaled",
     "DifferentiableAttention",
     "Functional",
     "GradientAdaptation",
     "InContextTransformer",
     "Learner",
     "MatchNet",
+    "MissingAware",
     "ProtoNet",
     "StepSizes",
     "reptile_loss",

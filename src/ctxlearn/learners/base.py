@@ -30,9 +30,12 @@ class Learner(Recorded, nn.Module, ABC):
 
     Attributes:
         accepts_missing: whether NaN in the inputs is taken to mean "missing"; infinity never is.
+        ignores_feature_order: whether the order of features is known to mean nothing, so that no average over it is
+            of use.
     """
 
     accepts_missing = False
+    ignores_feature_order = False
 
     def __init__(self, n_features: int | tuple[int, ...] | None, n_classes: int | None) -> None:
         super().__init__()
@@ -66,6 +69,31 @@ class Learner(Recorded, nn.Module, ABC):
         Returns:
             Logits (B, q, C), or means (B, q) for regression.
         """
+
+    def predict_for_loss(self, state: State, query_x: Tensor) -> Tensor:
+        """What `loss` compares with the queries' labels in training: `predict`, unless a learner reads out more than that.
+
+        A regression learner that gives a distribution, say, is trained on its quantiles and predicts their mean.
+        """
+        return self.predict(state, query_x)
+
+    def predict_distribution(self, state: State, query_x: Tensor) -> Tensor:
+        """Quantiles of each query's label, for regression. Optional.
+
+        Args:
+            state: what `adapt` returned.
+            query_x: (B, q, *shape).
+
+        Returns:
+            (B, q, K), not decreasing along the last axis: the quantiles at (k + 1/2) / K for k = 0..K-1.
+
+        Raises:
+            ValueError: this learner gives none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} predicts no distribution; a regression learner with quantiles does, an"
+            " InContextTransformer(n_features, None, readout='quantiles') for one"
+        )
 
     def forward(self, context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
         """`predict(adapt(context_x, context_y), query_x)`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_int, describe
 from ctxlearn.recorded import Recorded
+from ctxlearn.seeding import initial_weights
 
 
 class MLP(Recorded, nn.Module):
@@ -34,17 +35,47 @@ class MLP(Recorded, nn.Module):
         return y
 
 
+class MissingAware(Recorded, nn.Module):
+    """An encoder that takes NaN as "missing": an `MLP` on the values, zero where missing, and an indicator for each.
+
+    Args:
+        n_inputs: d, size of the last axis.
+        n_outputs: size of what comes out.
+        hidden: width of the hidden layer.
+        seed: of the initial weights.
+
+    Attributes:
+        accepts_missing: True; a learner with this encoder accepts NaN in its inputs.
+    """
+
+    accepts_missing = True
+
+    def __init__(self, n_inputs: int, n_outputs: int, hidden: int = 64, seed: int = 0) -> None:
+        super().__init__()
+        with initial_weights(seed):
+            self.mlp = MLP(2 * check_int("n_inputs", n_inputs, minimum=1), n_outputs, hidden)
+        self.n_outputs = self.mlp.n_outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., n_inputs), NaN where missing, to (..., n_outputs)."""
+        missing = x.isnan()
+        y: Tensor = self.mlp(torch.cat([x.masked_fill(missing, 0.0), missing.to(x.dtype)], dim=-1))
+        return y
+
+
 class Encoder(nn.Module):
     """An encoder over points: (B, n, *shape) to (B, n, n_outputs).
 
     Args:
         encoder: None for an `MLP`; "identity" for the flattened input itself; or a module that takes (M, *shape) and
-            gives (M, e). The learner gets its own copy; parameters that are frozen stay so.
+            gives (M, e). The learner gets its own copy; parameters that are frozen stay so. A module whose attribute
+            `accepts_missing` is true is given NaN where a value is missing.
         n_features: an int d or the shape of one input.
         width: outputs and hidden units of the default MLP.
 
     Attributes:
         n_outputs: e.
+        accepts_missing: whether it takes NaN for "missing".
     """
 
     def __init__(self, encoder: nn.Module | str | None, n_features: int | tuple[int, ...], width: int) -> None:
@@ -62,6 +93,7 @@ class Encoder(nn.Module):
             self.n_outputs = _output_size(self.module, shape)
         else:
             raise ValueError(f'encoder: expected None, "identity" or a torch module, got {describe(encoder)}')
+        self.accepts_missing = bool(getattr(self.module, "accepts_missing", False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, n, *shape) to (B, n, n_outputs)."""

@@ -18,6 +18,9 @@ from ctxlearn.seeding import initial_weights
 LOG_FLOOR = 1e-9
 """Outputs of a "log" read-out below this count as this."""
 
+QUANTILES = 20
+"""K of a "quantiles" read-out: the outermost levels, 0.025 and 0.975, bound the central 95 %."""
+
 
 class Read(NamedTuple):
     """A context after reading.
@@ -61,7 +64,8 @@ class InContextTransformer(Learner):
             context).
         max_points: longest context that learned positions allow.
         readout: "linear", or "log": the logarithm of the linear read-out (at least 1e-9), for networks that compute
-            probabilities.
+            probabilities; or, for regression, "quantiles": K = 20 quantiles of the label, at the levels (k + 1/2) / K, which
+            `RandomSplit` trains by the pinball loss. `predict_distribution` gives them, `predict` their mean.
 
     Raises:
         ValueError: sizes or choices that do not fit together.
@@ -97,7 +101,9 @@ class InContextTransformer(Learner):
         self.mask = check_choice("mask", mask, ("context", "context_and_self", "full", "causal"))
         check_choice("positions", positions, ("none", "learned"))
         self.max_points = check_int("max_points", max_points, minimum=1)
-        self.readout = check_choice("readout", readout, ("linear", "log"))
+        self.readout = check_choice("readout", readout, ("linear", "log", "quantiles"))
+        if readout == "quantiles" and n_classes is not None:
+            raise ValueError(f'readout: "quantiles" are of regression (n_classes=None), got {n_classes} classes')
         if readout == "log" and n_classes is None:
             raise ValueError('readout: expected "linear" for regression (n_classes=None), got "log"')
         if tokens == "interleaved" and mask != "causal" and positions == "none":
@@ -109,10 +115,11 @@ class InContextTransformer(Learner):
         self._n_labels = 1 if self.n_classes is None else self.n_classes
         with initial_weights(seed):
             self.encoder = Encoder(encoder, n_features, width)
+            self.accepts_missing = self.encoder.accepts_missing
             self.embed = nn.Linear(self.encoder.n_outputs + self._n_labels + 1, width)
             self.blocks = nn.ModuleList(Block(width, block) for block in blocks)
             self.out_norm: nn.Module = nn.LayerNorm(width) if blocks[-1].norm == "pre" else nn.Identity()
-            self.out = nn.Linear(width, self._n_labels)
+            self.out = nn.Linear(width, QUANTILES if readout == "quantiles" else self._n_labels)
             self.positions: nn.Parameter | None = None
             if positions == "learned":
                 self.positions = nn.Parameter(0.02 * torch.randn(self._tokens_per_point * max_points + 1, width))
@@ -137,6 +144,22 @@ class InContextTransformer(Learner):
         return state
 
     def predict(self, state: Read, query_x: Tensor) -> Tensor:
+        return self._means(self.predict_for_loss(state, query_x))
+
+    def predict_distribution(self, state: Read, query_x: Tensor) -> Tensor:
+        if self.readout != "quantiles":
+            raise ValueError(
+                f'readout: expected "quantiles" for a predictive distribution, got a model with "{self.readout}"'
+            )
+        return self.predict_for_loss(state, query_x)
+
+    def loss(self, output: Tensor, y: Tensor) -> Tensor:
+        """The base's; of quantiles (..., K) and labels (...) twice the mean pinball loss over labels and levels."""
+        if self.readout != "quantiles" or output.ndim == y.ndim:
+            return super().loss(output, y)
+        return pinball(output, y.to(output.dtype))
+
+    def predict_for_loss(self, state: Read, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.tokens.shape[0])
         z = self._placed(self._query_tokens(query_x), place=self._tokens_per_point * state.n_points)
         if self.mask == "full":
@@ -158,7 +181,7 @@ class InContextTransformer(Learner):
             visible = _sees_until(0, z)
             for block in self._blocks:
                 z = block(z, block.remember(z), visible)
-            return self._read(z[:, ::2])
+            return self._means(self._read(z[:, ::2]))
         context, z = self._placed(context), self._placed(self._query_tokens(x))
         visible, earlier = _sees_until(0, z), _sees_until(-1, z)
         for i, block in enumerate(self._blocks):
@@ -166,7 +189,7 @@ class InContextTransformer(Learner):
             z = block(z, memory, earlier, itself=True)
             if i + 1 < len(self.blocks):
                 context = block(context, memory, visible)
-        return self._read(z)
+        return self._means(self._read(z))
 
     @property
     def _blocks(self) -> list[Block]:
@@ -221,7 +244,23 @@ class InContextTransformer(Learner):
         out: Tensor = self.out(self.out_norm(z))
         if self.readout == "log":
             out = out.clamp(min=LOG_FLOOR).log()
+        if self.readout == "quantiles":
+            return out.sort(dim=-1).values  # never worse by the pinball loss (Chernozhukov et al. 2010), and monotone
         return out[..., 0] if self.n_classes is None else out
+
+    def _means(self, output: Tensor) -> Tensor:
+        return output.mean(-1) if self.readout == "quantiles" else output
+
+
+def pinball(quantiles: Tensor, y: Tensor) -> Tensor:
+    """Twice the mean pinball loss of quantiles (..., K) at the levels (k + 1/2) / K: |e| where K is 1.
+
+    As K grows it comes to the continuous ranked probability score (Gneiting & Raftery 2007, eq. 20 and section 6).
+    """
+    n = quantiles.shape[-1]
+    levels = (torch.arange(n, dtype=quantiles.dtype, device=quantiles.device) + 0.5) / n
+    above = y[..., None] - quantiles
+    return 2 * torch.maximum(levels * above, (levels - 1) * above).mean()
 
 
 def _sees_until(offset: int, tokens: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, Gaussian
 from ctxlearn.tasks.labelled import Labelled
 from ctxlearn.tasks.pool import Pool
 from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLinearRegression, TwoLayerNetwork
+from ctxlearn.tasks.tabular import TabularClassification, TabularRegression
 
 __all__ = [
     "Amortization",
@@ -26,6 +27,8 @@ __all__ = [
     "Radial",
     "ScaledInputs",
     "SparseLinearRegression",
+    "TabularClassification",
+    "TabularRegression",
     "TaskFamily",
     "TwoLayerNetwork",
 ]

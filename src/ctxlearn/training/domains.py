@@ -119,6 +119,12 @@ class Adaptable(Learner):
     def predict(self, state: State, query_x: Tensor) -> Tensor:
         return self.learner.predict(state, query_x)
 
+    def predict_for_loss(self, state: State, query_x: Tensor) -> Tensor:
+        return self.learner.predict_for_loss(state, query_x)
+
+    def predict_distribution(self, state: State, query_x: Tensor) -> Tensor:
+        return self.learner.predict_distribution(state, query_x)
+
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         return self.learner.predict_prefixes(x, y)
 

@@ -58,12 +58,15 @@ class RandomSplit(Prediction):
         device = generator.device
         n_context = int(torch.randint(self.min_context, batch.n_points, (), generator=generator, device=device))
         episode = batch.split(n_context)
-        output = learner(episode.context_x, episode.context_y, episode.query_x)
+        output = learner.predict_for_loss(learner.adapt(episode.context_x, episode.context_y), episode.query_x)
         return of_task_classes(output, batch.n_classes), episode.query_y
 
 
 class AllPrefixes(Prediction):
-    """Every point is predicted from those before it: the mean loss over all context lengths 0..N-1."""
+    """Every point is predicted from those before it: the mean loss over all context lengths 0..N-1.
+
+    The loss is that of `predict_prefixes`; quantiles (`predict_for_loss`) are trained by `RandomSplit` alone.
+    """
 
     def answers(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return of_task_classes(learner.predict_prefixes(batch.x, batch.y), batch.n_classes), batch.y

@@ -1,0 +1,70 @@
+"""Which model an estimator runs: the shipped one, a run's, or a learner at hand."""
+
+from __future__ import annotations
+
+import copy
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ctxlearn
+from ctxlearn.checks import describe
+from ctxlearn.learners import ContextScaled, Learner
+from ctxlearn.training import Run, load
+
+SHIPPED = Path(ctxlearn.__file__).parent / "models"
+"""Folders of the runs that come with the package: classifier and regressor."""
+
+
+def find_learner(model: object, kind: str) -> Learner:
+    """The learner that the argument `model` of an estimator means.
+
+    Args:
+        model: None for the shipped one, a run's folder, a `Run`, or a `Learner`.
+        kind: "classifier" or "regressor".
+
+    Raises:
+        ValueError: it is none of these, or a learner of the other kind, or of inputs that are no rows of a table.
+        RunFolderError, CorruptFileError: as `ctxlearn.load`.
+    """
+    if isinstance(model, Learner):
+        learner = model
+    elif isinstance(model, Run):
+        learner = model.learner
+    elif model is None or isinstance(model, str | os.PathLike):
+        folder = SHIPPED / kind if model is None else Path(model).absolute()
+        learner = _loaded(folder, _changed(folder))
+    else:
+        raise ValueError(
+            f"model: expected None for the shipped model, the folder of a run, a Run or a Learner, got {describe(model)}"
+        )
+    if (learner.n_classes is None) != (kind == "regressor"):
+        other, what = ("InContextRegressor", "numbers") if kind == "classifier" else ("InContextClassifier", "classes")
+        raise ValueError(f"model: expected a learner for a {kind}, got one that predicts {what}; use {other} with it")
+    if not isinstance(learner.n_features, int):
+        raise ValueError(
+            f"model: expected a learner of rows of a table, whose n_features is an integer, got {learner.n_features}"
+        )
+    return learner
+
+
+def in_double(learner: Learner) -> Learner:
+    """The learner that estimators run: a copy in double precision, with inputs scaled by the context.
+
+    What is not a `ContextScaled` yet is put into one, so that units and missing values are no matter: a missing value then
+    becomes its column's mean, unless the learner takes NaN.
+    """
+    double = copy.deepcopy(learner).double().eval().requires_grad_(False)
+    return double if isinstance(double, ContextScaled) else ContextScaled(double, sort=False).eval()
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, changed: Any) -> Learner:
+    return load(folder)
+
+
+def _changed(folder: Path) -> Any:
+    """What changes when the files of a run do, so that a run trained anew is read anew."""
+    paths = [folder / name for name in ("config.yaml", "model.safetensors")]
+    return tuple(path.stat().st_mtime_ns if path.is_file() else None for path in paths)

@@ -1,0 +1,181 @@
+"""Views of one context: what a learner of a fixed number of features and classes is shown, several times over.
+
+A view shows rows, features and classes of the context in places of its own. Averaged over views, an answer depends less
+on where things happen to stand, and together they hold more classes, features and rows than the learner takes at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ctxlearn.learners import Learner
+from ctxlearn.learners.scaled import by_relevance
+
+
+class Views(NamedTuple):
+    """E views of a context of n rows, d features and C classes, for a learner of k features; all int64, `owned` bool.
+
+    Attributes:
+        rows: rows of the context that a view shows, (E, m).
+        features: the feature in each of the first places, (E, min(d, k)); the other places are zero.
+        codes: for each feature and category code, the code that the view shows, (E, d, L); L is 0 without categories.
+        slots: the learner's label for each class, (E, C); for regression C is 0.
+        owned: the classes of which a view tells the probability, (E, C); the others share one label, "the rest".
+    """
+
+    rows: Tensor
+    features: Tensor
+    codes: Tensor
+    slots: Tensor
+    owned: Tensor
+
+    @property
+    def n_views(self) -> int:
+        """E."""
+        return self.rows.shape[0]
+
+    def inputs(self, x: Tensor, n_features: int) -> Tensor:
+        """Rows x (q, d) as every view shows them to a learner of k features, (E, q, k)."""
+        shown = x.expand(self.n_views, -1, -1)
+        if self.codes.shape[2]:
+            known = shown.nan_to_num(nan=0.0).long().clamp(0, self.codes.shape[2] - 1)
+            table = self.codes[:, None].expand(-1, x.shape[0], -1, -1)
+            coded = table.gather(3, known[..., None])[..., 0]
+            shown = torch.where(shown.isnan() | (coded < 0), shown, coded.to(x.dtype))
+        places = self.features[:, None].expand(-1, x.shape[0], -1)
+        return F.pad(shown.gather(2, places), (0, n_features - self.features.shape[1]))
+
+    def context(self, x: Tensor, y: Tensor, n_features: int) -> tuple[Tensor, Tensor]:
+        """The context x (n, d), y (n,) as every view shows it: (E, m, k) and (E, m)."""
+        shown = torch.cat(
+            [self.select(slice(i, i + 1)).inputs(x[self.rows[i]], n_features) for i in range(self.n_views)]
+        )
+        labels = y[self.rows]
+        return shown, self.slots.gather(1, labels) if self.slots.shape[1] else labels
+
+    def select(self, which: slice) -> Views:
+        """Some of the views."""
+        return Views(*(part[which] for part in self))
+
+
+def make_views(
+    x: Tensor,
+    y: Tensor,
+    levels: Tensor,
+    learner: Learner,
+    *,
+    n_classes: int | None,
+    n_permutations: int,
+    max_context: int,
+    generator: torch.Generator,
+) -> Views:
+    """Views of a context; equal ones are made once.
+
+    Classes: up to as many as the learner knows, each is shown under another label in turn. Of more, a view tells at most one
+    less than the learner knows from each other and from the rest, and as many views as it takes cover all of them.
+    Features: up to as many as the learner takes, all are shown, shuffled where the learner minds the order. Of more, half
+    of the places go to those that say most of the label alone, the others are dealt out, strongest first and then at random.
+    Categories: codes are shuffled in all views but the first. Rows: all, or `max_context` drawn for each view, with at least
+    one of each class.
+
+    Args:
+        x: inputs (n, d), NaN where missing.
+        y: classes (n,) int64, or numbers.
+        levels: categories of each column whose order means nothing, else 0, (d,) int64.
+        learner: whose number of features and classes views must fit.
+        n_classes: C; None for regression.
+        n_permutations: how many permutations to show.
+        max_context: most rows of a view.
+        generator: of all draws; a CPU one.
+    """
+    labels = _labels(n_classes, learner.n_classes, n_permutations, generator)
+    made = []
+    dealt = _features(x, y, n_classes, learner, max_context, generator)
+    for i, (slots, owned) in enumerate(labels):
+        rows = _rows(y, n_classes, max_context, generator)
+        made.append(Views(rows, next(dealt), _codes(levels, i > 0, generator), slots, owned))
+    different = {tuple(tuple(part.flatten().tolist()) for part in view): view for view in made}
+    return Views(*(torch.stack(parts) for parts in zip(*different.values(), strict=True)))
+
+
+def _labels(
+    n_classes: int | None, known: int | None, n_permutations: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Slots and owned classes of each view."""
+    if n_classes is None or known is None:
+        for _ in range(n_permutations):
+            yield torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool)
+        return
+    if n_classes <= known:
+        everything = torch.ones(n_classes, dtype=torch.bool)
+        for i in range(n_permutations):
+            if i % n_classes == 0:  # all shifts of one order put each class under each label once
+                fresh = torch.randperm(n_classes, generator=generator)
+                order = torch.arange(n_classes) if i == 0 else fresh
+            yield (order + i) % n_classes, everything
+        return
+    n_groups = math.ceil(n_classes / (known - 1))
+    for _ in range(max(1, round(n_permutations / n_groups))):
+        for group in torch.randperm(n_classes, generator=generator).tensor_split(n_groups):
+            places = torch.randperm(len(group) + 1, generator=generator)
+            slots = places[-1].repeat(n_classes)
+            slots[group] = places[:-1]
+            yield slots, torch.zeros(n_classes, dtype=torch.bool).index_fill(0, group, True)
+
+
+def _rows(y: Tensor, n_classes: int | None, max_context: int, generator: torch.Generator) -> Tensor:
+    n = len(y)
+    if n <= max_context:
+        return torch.arange(n)
+    order = torch.randperm(n, generator=generator)
+    if n_classes is None:
+        return order[:max_context].sort().values
+    first = torch.full((n_classes,), n).scatter_reduce(0, y[order], torch.arange(n), "amin")  # a row of each class
+    rank = torch.arange(n).index_fill(0, first[first < n], -1)
+    return order[rank.argsort(stable=True)[:max_context]].sort().values
+
+
+def _features(
+    x: Tensor, y: Tensor, n_classes: int | None, learner: Learner, max_context: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Which feature each place shows, view after view."""
+    d, known = x.shape[1], learner.n_features
+    assert isinstance(known, int)
+    fixed = torch.arange(d)
+    rest = queue = fixed[:0]
+    if d > known:
+        rows = _rows(y, n_classes, max_context, generator)
+        told = y[rows][:, None].to(x.dtype) if n_classes is None else F.one_hot(y[rows], n_classes).to(x.dtype)
+        order = by_relevance(x[rows][None], told[None])[0]
+        fixed, rest = order[: known // 2], order[known // 2 :]
+        queue = rest
+    for number in itertools.count():
+        wanted = min(d, known) - len(fixed)
+        dealt, queue = queue[:wanted], queue[wanted:]
+        if len(dealt) < wanted:  # all have been dealt: once more, in another order
+            queue = rest[torch.randperm(len(rest), generator=generator)]
+            queue = queue[~torch.isin(queue, dealt)]
+            dealt, queue = torch.cat([dealt, queue[: wanted - len(dealt)]]), queue[wanted - len(dealt) :]
+        shown = torch.cat([fixed, dealt])
+        if number == 0:
+            queue = queue[torch.randperm(len(queue), generator=generator)]
+        elif not learner.ignores_feature_order:
+            shown = shown[torch.randperm(len(shown), generator=generator)]
+        yield shown
+
+
+def _codes(levels: Tensor, shuffled: bool, generator: torch.Generator) -> Tensor:
+    """Category codes of each feature as a view shows them, (d, L); -1 where the feature has no such code."""
+    most = int(levels.max()) if len(levels) else 0
+    codes = torch.full((len(levels), most), -1)
+    for place in levels.nonzero()[:, 0].tolist():
+        n = int(levels[place])
+        codes[place, :n] = torch.randperm(n, generator=generator) if shuffled else torch.arange(n)
+    return codes
