@@ -18,8 +18,9 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"identification"},
+    {"estimators"},
     {"studies", "report"},
-    {"estimators", "cli", "playground", "__main__"},
+    {"cli", "playground", "__main__"},
 ]
 """Each room may import what stands above it here, and itself; rooms of the ground floor may import each other."""
 

@@ -84,7 +84,7 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
             "model reads the table as it is. "
             + " ".join(f"{name[0].upper()}{name[1:]}: {RIVALS[name].tuning}." for name in RIVAL_NAMES)
             + " Choices are made inside of the context, by log-loss in stratified cross-validation of at most three folds unless said "
-            "otherwise; with a single row of some class the first named setting (for boosting: 40 rounds) is taken.",
+            "otherwise; with a single row of some class the first named setting is taken.",
             f"Before log-loss is taken, {100 * MIXED_IN:g} % of the uniform distribution is mixed into everyone's probabilities: a forest says 0 where it "
             "means that it has not seen it.",
         ],
@@ -252,7 +252,7 @@ def results_table(draws: pd.DataFrame, sides: dict[str, str]) -> pd.DataFrame:
     rows = []
     for (learner, task, n), part in draws.groupby(["learner", "task", "n_context"], sort=False):
         accuracy = part["accuracy"].to_numpy()
-        low, high = (float(v) for v in task_interval(accuracy, bounded=False))
+        low, high = (float(v) for v in np.clip(task_interval(accuracy, bounded=False), 0, 1))
         rows.append(
             {
                 "learner": learner,
