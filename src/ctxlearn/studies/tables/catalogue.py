@@ -156,7 +156,9 @@ def _labels(values: pd.Series, cut: str) -> tuple[pd.Series, list[str]]:
         return labels, sorted(labels.unique())
     names, levels = (["below", "above"], [0.5]) if cut == "median" else (["low", "middle", "high"], [1 / 3, 2 / 3])
     limits = np.quantile(values.to_numpy(dtype=float), levels)
-    codes = np.searchsorted(limits, values.to_numpy(dtype=float), side="left")  # a value at a limit is on its lower side
+    codes = np.searchsorted(
+        limits, values.to_numpy(dtype=float), side="left"
+    )  # a value at a limit is on its lower side
     return pd.Series([names[code] for code in codes], index=values.index), names
 
 

@@ -38,7 +38,9 @@ def decide_claims(draws: pd.DataFrame, sizes: tuple[int, ...], side: str) -> lis
     ]
 
 
-def _best_rank(draws: pd.DataFrame, measure: str, sizes: tuple[int, ...], id: str, group: str, together: int, side: str) -> Claim:
+def _best_rank(
+    draws: pd.DataFrame, measure: str, sizes: tuple[int, ...], id: str, group: str, together: int, side: str
+) -> Claim:
     found = lead(rank(table_scores(draws, measure, sizes, RANKED), measure), SHIPPED, together=together)
     where = f"{sizes[0]} rows" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} rows"
     return _claim(

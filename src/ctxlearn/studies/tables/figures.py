@@ -33,7 +33,11 @@ MARKERS = dict(zip(NAMES, ("o", "s", "v", "^", "D", "P", "X", ""), strict=True))
 def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Accuracy, log-loss and area under the ROC curve against the rows of the context, means over tables."""
     figure, axes = new_figure(1, 3, width=13.5, height=4.6)
-    measures = (("accuracy", "accuracy (%)", 100.0), ("log_loss", "log-loss (nats)", 1.0), ("auc", "area under the ROC curve", 1.0))
+    measures = (
+        ("accuracy", "accuracy (%)", 100.0),
+        ("log_loss", "log-loss (nats)", 1.0),
+        ("auc", "area under the ROC curve", 1.0),
+    )
     for axis, (measure, words, factor) in zip(axes[0], measures, strict=True):
         for name in NAMES:
             if measure == "auc" and name == MAJORITY:
@@ -70,7 +74,8 @@ def rank_figure(rankings: dict[str, Ranking]) -> Figure:
         f"Average rank of each learner over {len(next(iter(rankings.values())).ranks)} tables; 1, at the left, is best. Learners joined by "
         "a bar do not differ significantly (Nemenyi, 5 %); the length CD is what a difference must exceed.",
         "; ".join(
-            f"{title}: " + ", ".join(f"{name} {value:.2f}" for name, value in sorted(ranking.average.items(), key=lambda kv: kv[1]))
+            f"{title}: "
+            + ", ".join(f"{name} {value:.2f}" for name, value in sorted(ranking.average.items(), key=lambda kv: kv[1]))
             for title, ranking in rankings.items()
         ),
     )

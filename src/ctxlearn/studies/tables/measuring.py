@@ -73,7 +73,11 @@ def measure(
         TablesMissing: a package that brings a table is not installed.
     """
     known = {name: identity(name) for name in learners}
-    parts = {Part(name, task.name, sizes, draws): _key(known[name], task, sizes, draws) for name in learners for task in tasks}
+    parts = {
+        Part(name, task.name, sizes, draws): _key(name, known[name], task, sizes, draws)
+        for name in learners
+        for task in tasks
+    }
     with ExitStack() as stack:
         folder = workload.parts or Path(stack.enter_context(TemporaryDirectory()))
         paths = {part: folder / f"{key[:20]}.json" for part, key in parts.items()}
@@ -122,9 +126,9 @@ def measured_part(part: Part) -> dict[str, Any]:
     return found
 
 
-def _key(known: str, task: TableTask, sizes: tuple[int, ...], draws: int) -> str:
+def _key(name: str, known: str, task: TableTask, sizes: tuple[int, ...], draws: int) -> str:
     """The hash that a finished part is found by: the learner, the rows, how they are drawn and scored."""
-    facts = [known, asdict(task), task_data(task).digest, sizes, draws, MOST_QUERIES, MIXED_IN]
+    facts = [name, known, asdict(task), task_data(task).digest, sizes, draws, MOST_QUERIES, MIXED_IN]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

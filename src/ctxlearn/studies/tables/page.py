@@ -10,7 +10,7 @@ import pandas as pd
 from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.studies.base import Section, Table, percent
 from ctxlearn.studies.tables.catalogue import TableTask, task_data
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
+from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.deciding import FEW, MANY, differences
 from ctxlearn.studies.tables.figures import (
     accuracy_figure,
@@ -19,7 +19,6 @@ from ctxlearn.studies.tables.figures import (
     reliability_figure,
     time_figure,
 )
-from ctxlearn.studies.tables.measuring import Measured
 from ctxlearn.studies.tables.ranking import TABLE_OF, rank, table_scores
 from ctxlearn.studies.tables.rivals import RIVALS
 from ctxlearn.studies.tables.scoring import MIXED_IN
@@ -96,7 +95,7 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
                 [[name, *(form(cells[measure, name, n]) for n in sizes)] for name in NAMES],
             )
             for measure, words, form in (
-                ("accuracy", "Accuracy in %", lambda v: percent(v)),
+                ("accuracy", "Accuracy in %", percent),
                 ("log_loss", "Log-loss in nats", lambda v: f"{v:.3f}"),
                 ("auc", "Area under the ROC curve", lambda v: f"{v:.3f}"),
             )
@@ -137,7 +136,9 @@ def times_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     cells = {(row.learner, row.n_context): f"{row.fit_ms:.1f} + {row.predict_ms:.1f}" for row in times.itertuples()}
     return Section(
         "Time",
-        ["Times are measured anew in each run and differ between machines; everything else on this page is the same again."],
+        [
+            "Times are measured anew in each run and differ between machines; everything else on this page is the same again."
+        ],
         [time_figure(times, sizes)],
         [
             Table(

@@ -147,4 +147,3 @@ def _drawn() -> tuple[str, ...]:
 def find_table(name: str) -> Table:
     """The table of a name."""
     return next(table for table in TABLES if table.name == name)
-

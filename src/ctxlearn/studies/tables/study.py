@@ -83,7 +83,9 @@ class TablesStudy(Study):
 
 def _found(claims: list[Claim]) -> str:
     by_id = {claim.id: claim for claim in claims}
-    few, many, points = (by_id[name] for name in (f"best-rank-up-to-{FEW}", f"not-behind-at-{MANY}", f"accuracy-at-{MANY}"))
+    few, many, points = (
+        by_id[name] for name in (f"best-rank-up-to-{FEW}", f"not-behind-at-{MANY}", f"accuracy-at-{MANY}")
+    )
     words = {"holds": "yes", "fails": "no", "undecided": "undecided"}
     return (
         f"Best average rank with up to {FEW} rows: {words[few.verdict]} (lead over the best rival {few.value:+.2f} ranks, {few.low:+.2f} to "
