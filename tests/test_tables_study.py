@@ -81,7 +81,7 @@ def test_finished_parts_are_found_again_and_a_changed_model_is_measured_anew(smo
     assert before < {p.name for p in parts.iterdir()}
 
 
-def test_processes_give_the_same_numbers_and_say_what_failed():
+def test_processes_give_the_same_numbers():
     asked = PROFILES["smoke"]
     alone, beside = (
         measuring.measure(asked.tasks[:2], [MAJORITY], asked.sizes, 2, Workload(n, False)).draws for n in (1, 2)

@@ -136,7 +136,8 @@ def difference_figure(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     axis.set_xticks(places, [str(n) for n in sizes])
     axis.set_xlabel("labelled rows in the context")
     axis.set_ylabel("accuracy of the in-context model\nminus the rival's (points of %)")
-    axis.legend(fontsize=8, ncols=3, loc="best")
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return Figure(
         "tables-differences",
         figure,
@@ -146,8 +147,8 @@ def difference_figure(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
 
 
 def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figure:
-    """How often answers of a given confidence are right, the smallest size and the largest side by side."""
-    shown = sorted({min(n for n in sizes if n >= min(8, max(sizes))), max(sizes)})
+    """How often answers of a given confidence are right, a small size and the largest side by side."""
+    shown = (sizes[min(1, len(sizes) - 2)], sizes[-1])
     figure, axes = new_figure(1, len(shown), width=5.6 * len(shown), height=4.9)
     for axis, n in zip(axes[0], shown, strict=True):
         part = calibration[calibration["n_context"] == n]

@@ -86,7 +86,7 @@ def rank(scores: pd.DataFrame, measure: str) -> Ranking:
 def critical_difference(k: int, n: int, level: float = 0.05) -> float:
     """Nemenyi's critical difference of the average ranks of k learners over n tables."""
     studentized = float(stats.studentized_range.ppf(1 - level, k, np.inf))
-    return studentized / 2**0.5 * (k * (k + 1) / (6 * n)) ** 0.5
+    return float(studentized / 2**0.5 * (k * (k + 1) / (6 * n)) ** 0.5)
 
 
 def lead(ranking: Ranking, learner: str, *, together: int = 1) -> Lead:

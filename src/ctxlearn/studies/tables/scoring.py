@@ -16,7 +16,8 @@ N_BINS = 10
 def log_losses(shares: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
     """-log of the probability of each row's class, (q,), in nats."""
     mixed = (1 - MIXED_IN) * shares + MIXED_IN / shares.shape[1]
-    return -np.log(mixed[np.arange(len(y)), y])
+    losses: NDArray[np.float64] = -np.log(mixed[np.arange(len(y)), y])
+    return losses
 
 
 def area_under_curve(shares: NDArray[np.float64], y: NDArray[np.int64]) -> float:

@@ -95,7 +95,7 @@ def _one_row_a_traveller(frame: pd.DataFrame) -> pd.DataFrame:
     names = {1: "air", 2: "train", 3: "bus", 4: "car"}
     frame = frame.assign(mode=frame["mode"].map(names))
     wide = frame.pivot(index="individual", columns="mode", values=["ttme", "invc", "invt", "gc"])
-    wide.columns = [f"{what} {mode}" for what, mode in wide.columns]
+    wide.columns = [" ".join(map(str, pair)) for pair in wide.columns]
     own = frame.groupby("individual")[["hinc", "psize"]].first()
     chosen = frame[frame["choice"] == 1].set_index("individual")["mode"].rename("chosen")
     return wide.join(own).join(chosen).reset_index(drop=True)
