@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import help_time, training
+from benchmarks import help_time, meta_step, prediction, training
 
 if __name__ == "__main__":
     help_time.main()
+    prediction.main()
     training.main()
+    meta_step.main()

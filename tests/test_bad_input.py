@@ -250,12 +250,12 @@ def test_a_configuration_builds_nothing_but_what_records_itself():
     assert import_class("ctxlearn.tasks.classification.Radial") is Radial
 
 
-@pytest.mark.parametrize("name", [n for n in zoo.families() if "labelled" not in n])
+@pytest.mark.parametrize("name", [n for n in zoo.families() if "labelled" not in n and "images" not in n])
 def test_a_family_is_built_again_from_its_configuration(name):
     family = zoo.families()[name]
     again = instantiate(configuration(family))
     first, second = (f.sample(3, 4, generator=generator_for(0, Stream.TEST)) for f in (family, again))
-    assert torch.equal(first.x, second.x)
+    assert torch.equal(first.x.nan_to_num(), second.x.nan_to_num())  # NaN, where a value is missing, equals nothing
     assert configuration(again) == configuration(family)
 
 

@@ -22,7 +22,7 @@ def test_mean_variance_and_evidence_are_the_textbooks(generator):
     x, y = points(generator)
     mean, covariance = prior(generator)
     bayes = LinearGaussian(mean, covariance, noise=0.5)
-    means, variances = bayes.predict_distribution_prefixes(x, y)
+    means, variances = bayes.predict_normal_prefixes(x, y)
     evidence = bayes.log_evidence_prefixes(x, y)
     for i in range(x.shape[1]):
         X, q = x[:, :i], x[:, i]

@@ -15,7 +15,7 @@ import ctxlearn.references
 import ctxlearn.studies
 import ctxlearn.tasks
 import ctxlearn.training
-from ctxlearn.cli import COMMANDS, catalogue, evaluate, identify, main, train
+from ctxlearn.cli import COMMANDS, catalogue, evaluate, identify, main, predict, train
 from ctxlearn.studies.names import PROFILES, STUDIES
 
 BASES = {
@@ -134,7 +134,7 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "identify", "list"]
+    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "identify", "predict", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs"}
     assert found["list"] == {"--help"}
@@ -150,6 +150,8 @@ def test_options_are_frozen(monkeypatch):
     assert {name for name in options_of(evaluate.build_parser(given)) if name != "--family+"} == expected
     expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--out"}
     assert options_of(identify.build_parser()) == expected
+    expected = {"--help", "--context", "--target", "--query", "--model", "--task", "--categorical", "--quantiles"}
+    assert options_of(predict.build_parser()) == expected | {"--explain", "--out"}
 
 
 def test_profiles_and_studies_are_in_the_help(capsys):

@@ -4,7 +4,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ctxlearn.learners import CNP, MAML, BlockConfig, InContextTransformer, MatchNet, ProtoNet
+from ctxlearn.learners import (
+    CNP,
+    MAML,
+    BlockConfig,
+    ContextScaled,
+    InContextTransformer,
+    MatchNet,
+    MissingAware,
+    ProtoNet,
+)
 from ctxlearn.recorded import Recorded
 from ctxlearn.references import (
     Averaging,
@@ -38,6 +47,8 @@ from ctxlearn.tasks import (
     Radial,
     ScaledInputs,
     SparseLinearRegression,
+    TabularClassification,
+    TabularRegression,
     TaskFamily,
     TwoLayerNetwork,
 )
@@ -115,6 +126,12 @@ def families():
         "a pool of 5 tasks": Pool(ClassPrototype(), 5),
         "a pool of regressions": Pool(LinearRegression(2), 7),
         "a pool of a mixture": Pool(Mixture(three_families()), 5),
+        "tables": TabularClassification(),
+        "tables of few columns and classes": TabularClassification(3, 2, 0.5, {"clusters": 1.0, "graph": 2.0}),
+        "tables of one column": TabularClassification(1, 4),
+        "tables with a number to tell": TabularRegression(5),
+        "tables in a mixture": Mixture([TabularClassification(3, 2), ClassPrototype(3, 3)]),
+        "a pool of tables": Pool(TabularRegression(4), 3),
         "mixture of regressions": Mixture([Lines(), Lines(noise=0.5)]),
     }
 
@@ -143,6 +160,13 @@ def trained_learners():
     zoo["ProtoNet of images, flattened"] = ProtoNet((3, 2), 2, encoder="identity")
     zoo["CNP of images"] = CNP((3, 2), 2, encoder=Scaled(6), width=8)
     zoo["transformer for regression"] = InContextTransformer(2, None, width=16, depth=2, heads=2)
+    takes_gaps = InContextTransformer(3, 3, width=16, depth=2, heads=2, encoder=MissingAware(3, 8, hidden=8))
+    zoo["transformer that takes NaN"] = takes_gaps
+    zoo["transformer behind scaling"] = ContextScaled(takes_gaps)
+    zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)
+    quantiles = InContextTransformer(2, None, width=16, depth=2, heads=2, readout="quantiles")
+    zoo["transformer of quantiles"] = quantiles
+    zoo["transformer of quantiles behind scaling"] = ContextScaled(quantiles)
     zoo["MAML of images, its head alone"] = MAML((2, 3, 3), 2, adapted="head.*", width=8)
     zoo["MAML, first order, learned step sizes"] = MAML(2, 3, first_order=True, learned="entry", width=8)
     zoo["MAML for regression, recomputed"] = MAML(2, None, recompute=True, per_step=True, learned="tensor", width=8)

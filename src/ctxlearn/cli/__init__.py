@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train a learner on a family of tasks",
     "evaluate": "compare trained learners, and references, at every context length",
     "identify": "tell which algorithm a trained learner runs",
+    "predict": "fill in a column of a table from rows in which it is known",
     "list": "show the families, domains, learners, references and studies there are",
 }
 _MODULES = {
@@ -29,6 +30,7 @@ _MODULES = {
     "train": "train",
     "evaluate": "evaluate",
     "identify": "identify",
+    "predict": "predict",
     "list": "listing",
 }
 TRACEBACK = "CTXLEARN_TRACEBACK"

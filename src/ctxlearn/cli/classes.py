@@ -164,8 +164,7 @@ def find_class(path: object, base: type, place: str) -> type:
         cls = _imported(path, place)
     else:
         known = _short(base)
-        own = {name: c for name, c in known.items() if c.__module__.startswith("ctxlearn.")}
-        usable = sorted(name for name, c in own.items() if not inspect.isabstract(c))
+        usable = sorted(name for name, c in known.items() if _is_public(c) and not inspect.isabstract(c))
         if path not in known:
             raise UsageError(
                 f"{place}: no {base.__name__} is called {path}{nearest(path, usable) or ';'} known: {', '.join(usable)},"
@@ -206,6 +205,14 @@ def _short(base: type) -> dict[str, type]:
     for cls in base.__subclasses__():
         found |= _short(cls)
     return found
+
+
+def _is_public(cls: type) -> bool:
+    """Whether a room of the library names the class: a study's own, which may have been imported, is not offered."""
+    package, room = [*cls.__module__.split("."), ""][:2]
+    return package == "ctxlearn" and cls.__name__ in getattr(
+        importlib.import_module(f"{package}.{room}"), "__all__", ()
+    )
 
 
 def _public_path(base: type) -> str:

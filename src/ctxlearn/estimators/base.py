@@ -32,7 +32,7 @@ class InContextEstimator(BaseEstimator):  # type: ignore[misc]
         self,
         model: Any = None,
         *,
-        n_permutations: int = 4,
+        n_permutations: int = 2,
         max_context: int = 1000,
         random_state: Any = 0,
     ) -> None:

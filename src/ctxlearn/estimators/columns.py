@@ -60,7 +60,7 @@ class Column:
             kind = "text" if text else "a number"
             raise ValueError(
                 f"X: {_cell(self.name, wrong.index[0])}: expected {kind}, as the categories of this column were in fit,"
-                f" got {describe(wrong.iloc[0])}"
+                f" got {describe(_category(wrong.iloc[0]))}"
             )
         return np.array([codes.get(value, np.nan) for value in found], dtype=float)
 
@@ -135,7 +135,8 @@ def _learn(name: str, values: Any) -> Column:
         return Column(name, tuple(str(v) if as_text else _category(v) for v in declared), ordered)
     found = _plain(name, values)
     if not isinstance(found, pd.Series):
-        return Column(name)
+        empty = np.isnan(found).all() and not _is_real(getattr(values, "dtype", np.dtype(object)))
+        return Column(name, () if empty else None)  # of a column without values nothing is known, not even its kind
     text = found.dropna()
     different = pd.Series(text.unique(), dtype=object)
     read = pd.to_numeric(different, errors="coerce").notna()
@@ -197,7 +198,7 @@ def _as_numbers(name: str, found: Numbers | pd.Series[Any]) -> Numbers:
     wrong = found[numbers.isna() & found.notna()]
     if len(wrong):
         raise ValueError(
-            f"X: {_cell(name, wrong.index[0])}: expected a number, as in fit, got {describe(wrong.iloc[0])}"
+            f"X: {_cell(name, wrong.index[0])}: expected a number, as in fit, got {describe(_category(wrong.iloc[0]))}"
         )
     return numbers.to_numpy(dtype=np.float64)
 
@@ -220,9 +221,8 @@ def _numeric(table: Table) -> bool:
 
 
 def _matrix(table: Table) -> Numbers:
-    if isinstance(table, pd.DataFrame):
-        return table.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.array(table, dtype=np.float64)
+    numbers = table.to_numpy(dtype=np.float64, na_value=np.nan) if isinstance(table, pd.DataFrame) else table
+    return np.array(numbers, dtype=np.float64)  # a copy, since the user's own may be read-only
 
 
 def _names(table: Table) -> list[str]:

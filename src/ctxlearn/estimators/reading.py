@@ -15,7 +15,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.learners.base import State
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 
-POINTS = 4096
+POINTS = 512
 """Points (rows times views) that pass through the learner at once."""
 ALONE = 128
 """Points below which a second thread is not worth its start."""

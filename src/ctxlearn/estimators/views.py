@@ -20,21 +20,20 @@ from ctxlearn.learners.scaled import by_relevance
 
 
 class Views(NamedTuple):
-    """E views of a context of n rows, d features and C classes, for a learner of k features; all int64, `owned` bool.
+    """E views of a context of n rows, d features and C classes, for a learner of k features; all int64.
 
     Attributes:
         rows: rows of the context that a view shows, (E, m).
         features: the feature in each of the first places, (E, min(d, k)); the other places are zero.
         codes: for each feature and category code, the code that the view shows, (E, d, L); L is 0 without categories.
-        slots: the learner's label for each class, (E, C); for regression C is 0.
-        owned: the classes of which a view tells the probability, (E, C); the others share one label, "the rest".
+        slots: the learner's label for each class, (E, C), which several share where C is more than the learner knows; for
+            regression C is 0.
     """
 
     rows: Tensor
     features: Tensor
     codes: Tensor
     slots: Tensor
-    owned: Tensor
 
     @property
     def n_views(self) -> int:
@@ -78,8 +77,9 @@ def make_views(
 ) -> Views:
     """Views of a context; equal ones are made once.
 
-    Classes: up to as many as the learner knows, each is shown under another label in turn. Of more, a view tells at most one
-    less than the learner knows from each other and from the rest, and as many views as it takes cover all of them.
+    Classes: up to as many as the learner knows, each is shown under another label in turn. More are put into as many groups as
+    it knows labels, of equal size and at random, n_permutations times as many times as classes are to a group, and
+    until any two are apart in some view.
     Features: up to as many as the learner takes, all are shown, shuffled where the learner minds the order. Of more, half
     of the places go to those that say most of the label alone, the others are dealt out, strongest first and then at random.
     Categories: codes are shuffled in all views but the first. Rows: all, or `max_context` drawn for each view, with at least
@@ -98,36 +98,33 @@ def make_views(
     labels = _labels(n_classes, learner.n_classes, n_permutations, generator)
     made = []
     dealt = _features(x, y, n_classes, learner, max_context, generator)
-    for i, (slots, owned) in enumerate(labels):
+    for i, slots in enumerate(labels):
         rows = _rows(y, n_classes, max_context, generator)
-        made.append(Views(rows, next(dealt), _codes(levels, i > 0, generator), slots, owned))
+        made.append(Views(rows, next(dealt), _codes(levels, i > 0, generator), slots))
     different = {tuple(tuple(part.flatten().tolist()) for part in view): view for view in made}
     return Views(*(torch.stack(parts) for parts in zip(*different.values(), strict=True)))
 
 
-def _labels(
-    n_classes: int | None, known: int | None, n_permutations: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Slots and owned classes of each view."""
+def _labels(n_classes: int | None, known: int | None, n_permutations: int, generator: torch.Generator) -> list[Tensor]:
+    """Slots of each view."""
     if n_classes is None or known is None:
-        for _ in range(n_permutations):
-            yield torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool)
-        return
+        return [torch.zeros(0, dtype=torch.int64)] * n_permutations
     if n_classes <= known:
-        everything = torch.ones(n_classes, dtype=torch.bool)
+        slots = []
         for i in range(n_permutations):
-            if i % n_classes == 0:  # all shifts of one order put each class under each label once
-                fresh = torch.randperm(n_classes, generator=generator)
-                order = torch.arange(n_classes) if i == 0 else fresh
-            yield (order + i) % n_classes, everything
-        return
-    n_groups = math.ceil(n_classes / (known - 1))
-    for _ in range(max(1, round(n_permutations / n_groups))):
-        for group in torch.randperm(n_classes, generator=generator).tensor_split(n_groups):
-            places = torch.randperm(len(group) + 1, generator=generator)
-            slots = places[-1].repeat(n_classes)
-            slots[group] = places[:-1]
-            yield slots, torch.zeros(n_classes, dtype=torch.bool).index_fill(0, group, True)
+            if i % n_classes == 0:  # the shifts around a circle put each class under each label once
+                circle = torch.randperm(n_classes, generator=generator)
+                first = torch.randperm(n_classes, generator=generator) if i else torch.arange(n_classes)
+            slots.append(circle.roll(-i)[circle.argsort()[first]])
+        return slots
+    grouped: list[Tensor] = []
+    while len(grouped) < n_permutations * math.ceil(n_classes / known) or _some_are_never_apart(grouped):
+        grouped.append((torch.arange(n_classes) % known)[torch.randperm(n_classes, generator=generator)])
+    return grouped
+
+
+def _some_are_never_apart(slots: list[Tensor]) -> bool:
+    return len(torch.unique(torch.stack(slots), dim=1).T) < len(slots[0])
 
 
 def _rows(y: Tensor, n_classes: int | None, max_context: int, generator: torch.Generator) -> Tensor:

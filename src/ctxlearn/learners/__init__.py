@@ -1,5 +1,6 @@
 """Learners that are trained: in context, and the classical meta-learners."""
 
+from ctxlearn.learners.advised import Advised
 from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
@@ -8,6 +9,7 @@ from ctxlearn.learners.functional import DifferentiableAttention, Functional
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
+from ctxlearn.learners.quantiles import quantile_levels
 from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
 
@@ -17,6 +19,7 @@ __all__ = [
     "MLP",
     "AdaptationDiverged",
     "Adapted",
+    "Advised",
     "BlockConfig",
     "ContextScaled",
     "DifferentiableAttention",
@@ -28,5 +31,6 @@ __all__ = [
     "MissingAware",
     "ProtoNet",
     "StepSizes",
+    "quantile_levels",
     "reptile_loss",
 ]

@@ -85,7 +85,7 @@ class Learner(Recorded, nn.Module, ABC):
             query_x: (B, q, *shape).
 
         Returns:
-            (B, q, K), not decreasing along the last axis: the quantiles at (k + 1/2) / K for k = 0..K-1.
+            (B, q, 20), not decreasing along the last axis: the quantiles at `quantile_levels()`, 0.025, 0.075, ..., 0.975.
 
         Raises:
             ValueError: this learner gives none.

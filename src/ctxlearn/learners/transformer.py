@@ -13,13 +13,11 @@ from ctxlearn.learners.attention import Memory
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.blocks import Block, BlockConfig
 from ctxlearn.learners.encoders import Encoder
+from ctxlearn.learners.quantiles import QUANTILES, pinball
 from ctxlearn.seeding import initial_weights
 
 LOG_FLOOR = 1e-9
 """Outputs of a "log" read-out below this count as this."""
-
-QUANTILES = 20
-"""K of a "quantiles" read-out: the outermost levels, 0.025 and 0.975, bound the central 95 %."""
 
 
 class Read(NamedTuple):
@@ -64,8 +62,8 @@ class InContextTransformer(Learner):
             context).
         max_points: longest context that learned positions allow.
         readout: "linear", or "log": the logarithm of the linear read-out (at least 1e-9), for networks that compute
-            probabilities; or, for regression, "quantiles": K = 20 quantiles of the label, at the levels (k + 1/2) / K, which
-            `RandomSplit` trains by the pinball loss. `predict_distribution` gives them, `predict` their mean.
+            probabilities; or, for regression, "quantiles": 20 quantiles of the label, which `RandomSplit` trains by the
+            pinball loss. `predict_distribution` gives them, `predict` their mean.
 
     Raises:
         ValueError: sizes or choices that do not fit together.
@@ -250,17 +248,6 @@ class InContextTransformer(Learner):
 
     def _means(self, output: Tensor) -> Tensor:
         return output.mean(-1) if self.readout == "quantiles" else output
-
-
-def pinball(quantiles: Tensor, y: Tensor) -> Tensor:
-    """Twice the mean pinball loss of quantiles (..., K) at the levels (k + 1/2) / K: |e| where K is 1.
-
-    As K grows it comes to the continuous ranked probability score (Gneiting & Raftery 2007, eq. 20 and section 6).
-    """
-    n = quantiles.shape[-1]
-    levels = (torch.arange(n, dtype=quantiles.dtype, device=quantiles.device) + 0.5) / n
-    above = y[..., None] - quantiles
-    return 2 * torch.maximum(levels * above, (levels - 1) * above).mean()
 
 
 def _sees_until(offset: int, tokens: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int
 from ctxlearn.learners.base import Learner
+from ctxlearn.learners.quantiles import quantile_levels
 
 
 class Posterior(NamedTuple):
@@ -89,9 +90,14 @@ class LinearGaussian(Learner):
         return posterior
 
     def predict(self, state: Posterior, query_x: Tensor) -> Tensor:
-        return self.predict_distribution(state, query_x)[0]
+        return self.predict_normal(state, query_x)[0]
 
-    def predict_distribution(self, state: Posterior, query_x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_distribution(self, state: Posterior, query_x: Tensor) -> Tensor:
+        mean, variance = self.predict_normal(state, query_x)
+        deviations: Tensor = torch.special.ndtri(quantile_levels()).to(mean)
+        return mean[..., None] + variance.sqrt()[..., None] * deviations
+
+    def predict_normal(self, state: Posterior, query_x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of y_q given the context, noise included, (B, q) each."""
         query_x = self.check_query(query_x, n_tasks=state.mean.shape[0])
         x = query_x.double()
@@ -100,14 +106,14 @@ class LinearGaussian(Learner):
         return mean.to(query_x.dtype), variance.to(query_x.dtype)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.predict_distribution_prefixes(x, y)[0]
+        return self.predict_normal_prefixes(x, y)[0]
 
-    def predict_distribution_prefixes(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """`predict_distribution` of each point from the points before it, (B, N) each."""
+    def predict_normal_prefixes(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """`predict_normal` of each point from the points before it, (B, N) each."""
         x, y = self.check_context(x, y, names=("x", "y"))
         posterior, rows = self._prior(x), []
         for i in range(x.shape[1]):
-            rows.append(self.predict_distribution(posterior, x[:, i : i + 1].double()))
+            rows.append(self.predict_normal(posterior, x[:, i : i + 1].double()))
             posterior = self._absorb(posterior, x[:, i].double(), y[:, i].double())
         mean, variance = (torch.cat(columns, dim=1).to(x.dtype) for columns in zip(*rows, strict=True))
         return mean, variance

@@ -8,6 +8,8 @@ STUDIES = {
     "algorithms": "which learning algorithm does a trained model run, and does it change with the tasks it is shown?",
     "curriculum": "Figure 4: does training from easy to hard tasks make in-context learning faster, or better in the end?",
     "domains": "Figure 5: does meta-learning over domains make a model adapt better to a new domain from few tasks?",
+    "techniques": "do augmentation, hard-task mining, weight averaging and ensembles of tasks and learners help as they do of"
+    " samples?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
     "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }

@@ -20,7 +20,9 @@ def sample_columns(n_tasks: int, n_features: int, missing: float, generator: tor
     alike = choice((n_tasks, 1), [3, 2, 1, 2, 1, 2], generator)  # all columns of one kind
     mode = torch.rand((n_tasks, 1), generator=generator, device=generator.device)
     kind = torch.where(mode < 0.5, PLAIN, torch.where(mode < 0.65, alike, mixed))
-    levels = torch.where(kind == ROUNDED, integers(size, 3, 2 * LEVELS, generator), integers(size, 3, LEVELS, generator))
+    levels = torch.where(
+        kind == ROUNDED, integers(size, 3, 2 * LEVELS, generator), integers(size, 3, LEVELS, generator)
+    )
     gaps = chance((n_tasks, 1), missing, generator) & chance(size, 0.6, generator)
     return {
         "kind": kind,
@@ -36,7 +38,7 @@ def sample_columns(n_tasks: int, n_features: int, missing: float, generator: tor
 
 def _level(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
     levels = parameters["levels"][:, None, :]
-    part = torch.special.ndtr(x + parameters["offset"][:, None, :])
+    part: Tensor = torch.special.ndtr(x + parameters["offset"][:, None, :])
     return (part * levels).long().clamp(max=levels - 1)
 
 

@@ -33,14 +33,10 @@ def choice(size: Sequence[int], weights: Sequence[float], generator: torch.Gener
     """Positions in `weights`, drawn with these."""
     cumulated = torch.tensor(weights, device=generator.device).cumsum(0)
     numbers = torch.rand(tuple(size), generator=generator, device=generator.device) * cumulated[-1]
-    return torch.searchsorted(cumulated, numbers, right=True).clamp(max=len(weights) - 1)
+    chosen: Tensor = torch.searchsorted(cumulated, numbers, right=True).clamp(max=len(weights) - 1)
+    return chosen
 
 
 def permutations(size: Sequence[int], generator: torch.Generator) -> Tensor:
     """Permutations of the last axis."""
     return torch.rand(tuple(size), generator=generator, device=generator.device).argsort(-1)
-
-
-def standard(x: Tensor) -> Tensor:
-    """The normal distribution function: standard normal numbers to uniform ones."""
-    return torch.special.ndtr(x)

@@ -34,7 +34,7 @@ class _Tables(TaskFamily):
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         d = self.n_features
-        share = torch.rand(n_tasks, generator=generator, device=generator.device) ** 1.5
+        share = torch.rand(n_tasks, generator=generator, device=generator.device) ** 1.25
         n_used = 1 + (share * d).long().clamp(max=d - 1)
         used = (torch.arange(d, device=generator.device) < n_used[:, None]).float()
         keep = uniform((n_tasks, 1), 0.2, 1.2, generator)
@@ -159,7 +159,7 @@ class TabularClassification(_Tables):
         missing: float = 0.2,
         mechanisms: dict[str, float] | None = None,
     ) -> None:
-        default = {"linear": 2.0, "trees": 2.0, "neural": 2.0, "prototypes": 1.5, "clusters": 4.0, "graph": 2.0}
+        default = {"linear": 3.0, "trees": 2.0, "neural": 2.0, "prototypes": 1.5, "clusters": 4.0, "graph": 2.0}
         super().__init__(n_features, missing, _chosen(mechanisms, default))
         self.n_classes = check_int("n_classes", n_classes, minimum=2)
         self._n_scores = self.n_classes
@@ -176,7 +176,7 @@ class TabularClassification(_Tables):
             "log_shares": (uneven * normal(size, generator)).masked_fill(absent, -torch.inf),
             "ordered": chance((n_tasks,), 0.25, generator),
             "names": (permutations(size, generator) + 2 * self.n_classes * absent).argsort(-1),
-            "noise": torch.where(noisy, log_uniform((n_tasks,), 0.03, 0.6, generator), 0.0),
+            "noise": torch.where(noisy, log_uniform((n_tasks,), 0.03, 1.5, generator), 0.0),
             "wrong": torch.where(wrong, uniform((n_tasks,), 0.0, 0.2, generator), 0.0),
         }
 
@@ -229,9 +229,7 @@ class TabularRegression(_Tables):
 
     n_classes: None = None
 
-    def __init__(
-        self, n_features: int = 20, missing: float = 0.2, mechanisms: dict[str, float] | None = None
-    ) -> None:
+    def __init__(self, n_features: int = 20, missing: float = 0.2, mechanisms: dict[str, float] | None = None) -> None:
         default = {"linear": 3.0, "trees": 2.0, "neural": 2.5, "prototypes": 1.0, "graph": 2.5}
         super().__init__(n_features, missing, _chosen(mechanisms, default))
 
@@ -241,7 +239,7 @@ class TabularRegression(_Tables):
         return {
             "noise": log_uniform((n_tasks,), 0.02, 1.0, generator),
             "tail": torch.where(heavy, uniform((n_tasks,), 0.2, 1.0, generator), 0.0),
-            "skew": torch.where(skewed, uniform((n_tasks,), 0.2, 1.0, generator), 0.0),
+            "skew": torch.where(skewed, uniform((n_tasks,), 0.2, 0.8, generator), 0.0),
         }
 
     def _calibrated(self, parameters: Parameters, scores: Tensor, generator: torch.Generator) -> Parameters:
@@ -256,7 +254,8 @@ class TabularRegression(_Tables):
         labels = {name: value[:, None] for name, value in parameters["labels"].items()}
         noise = normal(scores.shape[:2], generator) * (labels["tail"] * normal(scores.shape[:2], generator)).exp()
         y = (scores[..., 0] - labels["mean"]) / labels["spread"] + labels["noise"] * noise
-        y = y.clamp(min=-8.0, max=8.0)
+        y = y.clamp(min=-6.0, max=6.0)
         skew = labels["skew"].clamp(min=1e-3)
         y = torch.where(labels["skew"] > 0, torch.expm1(skew * y) / skew, y)
-        return (y - labels["centre"]) / labels["scale"]
+        standardised: Tensor = (y - labels["centre"]) / labels["scale"]
+        return standardised

@@ -46,7 +46,11 @@ def sample_clusters(
 
 
 def draw_clusters(
-    parameters: dict[str, Tensor], inputs: dict[str, Tensor], log_shares: Tensor, n_points: int, generator: torch.Generator
+    parameters: dict[str, Tensor],
+    inputs: dict[str, Tensor],
+    log_shares: Tensor,
+    n_points: int,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Inputs (B, n, d) and scores (B, n, C) of points whose class is drawn by the shares exp(log_shares), (B, C)."""
     label = torch.multinomial(log_shares.softmax(-1), n_points, replacement=True, generator=generator)

@@ -110,12 +110,13 @@ def _sample_prototypes(used: Tensor, relevant: Tensor, n_scores: int, generator:
     values = normal((n_tasks, PROTOTYPES, n_scores), generator)
     nearest = torch.arange(PROTOTYPES, device=generator.device) % n_scores
     own = 3 * (nearest[:, None] == torch.arange(n_scores, device=generator.device)).float()
+    of_classes = 0.7 if n_scores > 1 else 0.0
     few = integers((n_tasks, 1, 1), min(n_scores, PROTOTYPES // 2), PROTOTYPES, generator)
     absent = torch.arange(PROTOTYPES, device=generator.device) >= few
     return {
         "weights": _weights(relevant, 1, generator)[..., 0].abs(),
         "prototypes": normal((n_tasks, PROTOTYPES, d), generator),
-        "values": torch.where(chance((n_tasks, 1, 1), 0.7, generator), own, values),
+        "values": torch.where(chance((n_tasks, 1, 1), of_classes, generator), own, values),
         "absent": absent.float() * 1e4,
         "sharpness": log_uniform((n_tasks, 1, 1), 0.5, 20.0, generator),
     }
