@@ -18,8 +18,8 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"identification"},
-    {"studies", "report"},
     {"estimators"},
+    {"studies", "report"},
     {"cli", "playground", "__main__"},
 ]
 """Each room may import what stands above it here, and itself; rooms of the ground floor may import each other."""

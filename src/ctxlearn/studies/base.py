@@ -84,11 +84,13 @@ class Workload:
         threads: to compute with.
         progress: whether to show progress.
         folders: of the trained runs, by seed and name, for those that kept weights or metrics on their way.
+        parts: folder for finished parts of a long measurement, found again when the study goes on; None keeps none.
     """
 
     threads: int
     progress: bool
     folders: Mapping[int, Mapping[str, Path]] = field(default_factory=dict)
+    parts: Path | None = None
 
 
 class Study(ABC):

@@ -11,6 +11,7 @@ STUDIES = {
     "techniques": "do augmentation, hard-task mining, weight averaging and ensembles of tasks and learners help as they do of"
     " samples?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
+    "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }
 PROFILES = {
     "smoke": "seconds: shows that everything runs; its numbers mean nothing",

@@ -52,7 +52,7 @@ def reproduce(
     """Train what a study needs and is not there yet, measure it, decide its claims and write its page.
 
     Stopped at any moment and called again it goes on where it was; nothing is trained twice, and the files come out
-    the same, byte for byte, whatever `jobs` is.
+    the same, byte for byte, whatever `jobs` is; only times that a study measured (`tables`) differ.
 
     Args:
         study: its name; `ctxlearn list studies` shows them.
@@ -84,7 +84,8 @@ def reproduce(
         seed: {name: store.load(training) for name, training in named.items()} for seed, named in trainings.items()
     }
     folders = {seed: {name: store.path(t) for name, t in named.items()} for seed, named in trainings.items()}
-    findings = plan.findings(profile, learners, Workload(threads=jobs, progress=progress, folders=folders))
+    workload = Workload(threads=jobs, progress=progress, folders=folders, parts=folder / "parts")
+    findings = plan.findings(profile, learners, workload)
     command = f"ctxlearn reproduce {study} --profile {profile} --seeds {seeds}"
     _write(folder, findings, command, profile)
     return StudyResult(folder, findings.claims, findings.results)

@@ -1,7 +1,7 @@
-"""Processes that train for a study, one training after the other: `python -m ctxlearn.studies.worker`.
+"""Processes that work for a study, one job after the other: `python -m ctxlearn.studies.worker` trains.
 
 A job is the path of a JSON file, one a line on the standard input; the answer is one line of JSON on the standard output.
-When the input ends, because the study is done or was killed, the process ends at once: the last checkpoint stands.
+When the input ends, because the study is done or was killed, the process ends at once: what was written by then stands.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ class WorkerFailed(RuntimeError):  # noqa: N818 (reads as what happened)
 
 
 class Worker:
-    """A worker process, seen from the study."""
+    """A worker process, seen from the study.
 
-    def __init__(self) -> None:
+    Args:
+        module: what it runs; its main function calls `serve`.
+    """
+
+    def __init__(self, module: str = "ctxlearn.studies.worker") -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(p for p in [os.getcwd(), *sys.path] if p)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ctxlearn.studies.worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -55,22 +60,22 @@ class Worker:
             answer = ""
         if not answer:
             raise WorkerFailed(
-                f"its process ended (exit code {self._process.wait()}); call again to go on from its checkpoint"
+                f"its process ended (exit code {self._process.wait()}); call again to go on from what is done"
             )
         error = json.loads(answer)["error"]
         if error:
             raise WorkerFailed(error)
 
     def close(self) -> None:
-        """End the process; a training under way keeps its last checkpoint."""
+        """End the process; of a job under way stands what it has written."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
         self._process.wait()
 
 
-def main() -> None:
-    """Train what the standard input names, until it ends."""
+def serve(do: Callable[[dict[str, Any]], None]) -> None:
+    """Do what the standard input names, until it ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed must not mix with the answers
     jobs: queue.Queue[str] = queue.Queue()
 
@@ -83,8 +88,8 @@ def main() -> None:
     while True:
         error = None
         try:
-            _train(json.loads(Path(jobs.get()).read_text()))
-        except Exception as failure:  # reported to the study, which names the training and stops
+            do(json.loads(Path(jobs.get()).read_text()))
+        except Exception as failure:  # reported to the study, which names the job and stops
             error = f"{type(failure).__name__}: {failure}"
         print(json.dumps({"error": error}), file=answers, flush=True)
 
@@ -100,4 +105,4 @@ def _train(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_train)

@@ -1,0 +1,37 @@
+"""Sizes of the study `tables`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctxlearn.studies.tables.catalogue import TASKS, TableTask
+from ctxlearn.studies.tables.draws import SIZES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a profile measures.
+
+    Attributes:
+        tasks: on which.
+        sizes: rows of the contexts.
+        draws: of rows, a task.
+        side: of the tables that the claims are about.
+    """
+
+    tasks: tuple[TableTask, ...]
+    sizes: tuple[int, ...]
+    draws: int
+    side: str
+
+
+UNTOUCHED = tuple(task for task in TASKS if not task.development)
+DEVELOPMENT = tuple(task for task in TASKS if task.development)
+SMOKE = ("iris: versicolor or virginica", "penguins: species", "food expenditure: above median")
+
+PROFILES = {
+    # tests run it: so it must not look at the untouched tables
+    "smoke": Settings(tuple(task for task in DEVELOPMENT if task.name in SMOKE), (4, 64), 2, "development"),
+    "quick": Settings(UNTOUCHED, SIZES, 100, "untouched"),
+    "paper": Settings((*UNTOUCHED, *DEVELOPMENT), SIZES, 400, "untouched"),
+}

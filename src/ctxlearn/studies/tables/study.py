@@ -1,0 +1,97 @@
+"""The study `tables`: the shipped model against scikit-learn's classifiers on real tables with few labelled rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from ctxlearn.learners import Learner
+from ctxlearn.studies.base import Findings, Study, Workload
+from ctxlearn.studies.claims import Claim
+from ctxlearn.studies.store import Training
+from ctxlearn.studies.tables.contestants import NAMES
+from ctxlearn.studies.tables.deciding import FEW, MANY, decide_claims
+from ctxlearn.studies.tables.measuring import measure
+from ctxlearn.studies.tables.page import (
+    calibration_section,
+    outcome_table,
+    ranks_section,
+    results_table,
+    scores_section,
+    tasks_section,
+    time_table,
+    times_section,
+)
+from ctxlearn.studies.tables.settings import PROFILES
+
+
+class TablesStudy(Study):
+    """Real tables. It trains nothing: the model is the one that comes with the package."""
+
+    def trainings(self, profile: str, seed: int) -> dict[str, Training]:
+        if seed > 0:
+            raise ValueError(
+                "seeds: the study tables trains nothing, it measures the one model that comes with the package; leave seeds at 1"
+            )
+        return {}
+
+    def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
+        asked = PROFILES[profile]
+        measured = measure(asked.tasks, NAMES, asked.sizes, asked.draws, workload)
+        tasks = [task for task in asked.tasks if task.development == (asked.side == "development")]
+        names = {task.name for task in tasks}
+        draws = measured.draws[measured.draws["task"].isin(names)]
+        calibration = measured.calibration[measured.calibration["task"].isin(names)]
+        claims = decide_claims(draws, asked.sizes, asked.side)
+        verdicts = Counter(claim.verdict for claim in claims)
+        n_tables = len({task.table for task in tasks})
+        sides = {task.name: "development" if task.development else "untouched" for task in asked.tasks}
+        return Findings(
+            title="What does the shipped model make of a real table with few labelled rows?",
+            asked=f"Someone has {asked.sizes[0]} to {asked.sizes[-1]} labelled rows of a table and wants labels for the others. Is the model "
+            "that comes with the package, which learns in context and was trained on made-up tables only, better than what scikit-learn "
+            "has, tuned as is usual with so few rows?",
+            found=f"{_found(claims)} {verdicts['holds']} claims hold, {verdicts['undecided']} are undecided, {verdicts['fails']} fail.",
+            sure=f"{len(tasks)} tasks from {n_tables} {asked.side} tables, {asked.draws} draws of rows each. "
+            + (
+                "No model was measured on these tables before it was final; models are developed on other tables. "
+                if asked.side == "untouched"
+                else "These are tables that models are developed on. "
+            )
+            + "Intervals of claims are over tables (bootstrap) and speak of this one trained model on tables like these."
+            + (
+                " The smoke profile only shows that everything runs: its numbers mean nothing."
+                if profile == "smoke"
+                else ""
+            ),
+            claims=claims,
+            results=results_table(measured.draws, sides),
+            sections=[
+                ranks_section(draws, asked.sizes),
+                scores_section(draws, asked.sizes),
+                calibration_section(calibration, asked.sizes),
+                times_section(draws, asked.sizes),
+                tasks_section(draws, tasks, asked.sizes),
+            ],
+            tables={
+                "outcomes": outcome_table(measured.draws, asked.sizes),
+                "calibration": measured.calibration,
+                "times": time_table(measured.draws),
+            },
+        )
+
+
+def _found(claims: list[Claim]) -> str:
+    by_id = {claim.id: claim for claim in claims}
+    few, many, points = (
+        by_id[name] for name in (f"best-rank-up-to-{FEW}", f"not-behind-at-{MANY}", f"accuracy-at-{MANY}")
+    )
+    words = {"holds": "yes", "fails": "no", "undecided": "undecided"}
+    return (
+        f"Best average rank with up to {FEW} rows: {words[few.verdict]} (lead over the best rival {few.value:+.2f} ranks, {few.low:+.2f} to "
+        f"{few.high:+.2f}). Not significantly behind the best with {MANY} rows: {words[many.verdict]} ({many.value:+.2f} ranks, {many.low:+.2f} to "
+        f"{many.high:+.2f}; accuracy {100 * points.value:+.1f} points of %, {100 * points.low:+.1f} to {100 * points.high:+.1f})."
+    )
+
+
+STUDY = TablesStudy()
