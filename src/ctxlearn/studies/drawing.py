@@ -27,9 +27,9 @@ COLOURS = {
     "NearestClassMean": "#009E73",
     "Chance": "#999999",
     "selection, leave-one-out": "#D55E00",
-    "selection, soft leave-one-out": "#E69F00",
+    "selection, soft leave-one-out": "#D55E00",
     "selection, evidence": "#009E73",
-    "selection, soft evidence": "#56B4E9",
+    "selection, soft evidence": "#009E73",
     "Bayes of the mixture": "#000000",
     "Bayes of the family": "#000000",
 }
@@ -49,7 +49,14 @@ STYLES: dict[str, Any] = {
     "LogisticRegression": "--",
     "Chance": (0, (1, 3)),
     "NearestClassMean": "-.",
+    "selection, soft leave-one-out": "-.",
+    "selection, soft evidence": "-.",
 }
+
+
+def legend_below(axes: Axes, columns: int = 2) -> None:
+    """A legend under the axes, where it hides no line."""
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from matplotlib.colors import ListedColormap
 
+from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner
 from ctxlearn.report import RC
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, STYLES, draw_accuracy, label, new_figure
+from ctxlearn.studies.drawing import COLOURS, STYLES, draw_accuracy, label, legend_below, new_figure
 from ctxlearn.studies.scores import Scores
 from ctxlearn.tasks import Radial
 
@@ -26,7 +27,7 @@ def accuracy_section(scores: Scores, bound: Mapping[str, np.ndarray], agreement:
     figures = []
     names = list(dict.fromkeys(key[0] for key in scores.values))
     for family in bound:
-        figure, axes = new_figure(1, 1, width=5.0, height=4.4)
+        figure, axes = new_figure(1, 1, width=5.0, height=5.2)
         axis = axes[0][0]
         curves = {name: scores.curve(name, "", family) for name in names}
         draw_accuracy(axis, curves, title=f"{family} tasks", chance=0.5, bold=("InContextTransformer",))
@@ -35,7 +36,7 @@ def accuracy_section(scores: Scores, bound: Mapping[str, np.ndarray], agreement:
                 100 * BEHIND_RADIAL, color="#666666", linestyle="--", linewidth=0.8, label="family known, no context"
             )
         axis.set_ylim(45, 101)
-        axis.legend(fontsize=7, loc="lower right")
+        legend_below(axis)
         means = {name: 100 * float(scores.values[name, "", family][..., 1:].mean()) for name in names}
         figures.append(
             Figure(
@@ -75,7 +76,8 @@ def regions_section(learners: Mapping[str, Learner], n_context: int) -> Section:
     family = Radial()
     tasks = family.sample(1, n_context, generator=generator_for(0, Stream.TEST, 7), with_parameters=True)
     radius = float(tasks.parameters["radius"][0])
-    side = torch.linspace(-1.8 * radius, 1.8 * radius, 90)
+    reach = max(1.8 * radius, 1.05 * float(tasks.x.abs().max()))
+    side = torch.linspace(-reach, reach, 90)
     grid = torch.cartesian_prod(side, side)[None]
     columns = 4
     rows = -(-len(learners) // columns)
@@ -115,23 +117,29 @@ def shift_section(shifted: Scores, scales: tuple[float, ...]) -> Section:
     names = list(dict.fromkeys(key[0] for key in shifted.values))
     figures = []
     for family in families:
-        figure, axes = new_figure(1, 1, width=4.6, height=3.8)
+        figure, axes = new_figure(1, 1, width=4.6, height=4.6)
         axis = axes[0][0]
         for name in names:
-            middle = [shifted.per_task(name, f"{scale:g}", family).mean() for scale in scales]
-            axis.plot(scales, middle, marker="o", color=COLOURS.get(name, "#000000"), linestyle=STYLES.get(name, "-"), label=label(name),
-                      linewidth=2.2 if name == "InContextTransformer" else 1.3)  # fmt: skip
+            found = [mean_interval(shifted.per_task(name, f"{scale:g}", family)) for scale in scales]
+            middle = np.array([interval.value for interval in found])
+            bars = [
+                middle - [interval.low for interval in found],
+                [interval.high for interval in found] - middle,
+            ]
+            axis.errorbar(scales, middle, yerr=bars, marker="o", ms=4, capsize=2, color=COLOURS.get(name, "#000000"),
+                          linestyle=STYLES.get(name, "-"), label=label(name),
+                          linewidth=2.2 if name == "InContextTransformer" else 1.3)  # fmt: skip
         axis.axhline(50, color=COLOURS["Chance"], linestyle=(0, (1, 3)), label="chance")
         axis.set_title(f"{family} tasks", loc="left", fontsize=10)
         axis.set_xlabel("scale of the inputs at test time (training: 1)")
         axis.set_ylabel("accuracy (%), mean over n >= 1")
         axis.set_ylim(45, 101)
-        axis.legend(fontsize=7, loc="lower left")
+        legend_below(axis)
         figures.append(
             Figure(
                 f"shift-{family}",
                 figure,
-                f"{family}: accuracy as the inputs grow beyond those of training.",
+                f"{family}: accuracy as the inputs grow beyond those of training. Bars: 95 % intervals.",
                 f"Accuracy on {family} tasks against the scale of the inputs, for the in-context model, selection and two Bayes predictors.",
             )
         )
