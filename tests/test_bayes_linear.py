@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ctxlearn.references import LinearGaussian
+from ctxlearn.references import AlgorithmSelection, BayesOptimal, LinearGaussian
+from ctxlearn.tasks import LinearRegression, Radial, SparseLinearRegression
 from ctxlearn.testing import check_learner
 
 
@@ -101,3 +102,59 @@ def test_degenerate_contexts_are_finite(generator):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         LinearGaussian(**arguments)
+
+
+def test_the_bayes_predictor_of_linear_regression_is_exact(generator):
+    family = LinearRegression(4, noise=0.5, active=3)
+    tasks = family.sample(6, 9, generator=generator)
+    x, y = tasks.x.double(), tasks.y.double()
+    bayes = BayesOptimal(family)
+    mean, variance = bayes.predict_distribution(bayes.adapt(x[:, :8], y[:, :8]), x[:, 8:])
+    assert torch.allclose(bayes.predict_prefixes(x, y)[:, 8:], mean, atol=1e-12)
+    for task in range(6):
+        seen, query = x[task, :8], x[task, 8]
+        gram = torch.linalg.inv(seen @ seen.T + 0.25 * torch.eye(8, dtype=torch.float64))
+        assert float(mean[task, 0]) == pytest.approx(float(query @ seen.T @ gram @ y[task, :8]), abs=1e-9)
+        left = query @ query - query @ seen.T @ gram @ seen @ query + 0.25
+        assert float(variance[task, 0]) == pytest.approx(float(left), abs=1e-9)
+    evidence = bayes.log_evidence_prefixes(x, y)
+    assert torch.allclose(bayes.log_evidence(x, y), evidence[:, 9])
+    assert bayes.log_evidence(x, y, x[:, :2]).shape == (6, 2)
+    assert bayes.effective_sample_size(x, y).isinf().all()
+    check_learner(bayes, tolerance=1e-3)
+
+
+def test_evidence_picks_the_noise_that_tasks_have(generator):
+    families = [LinearRegression(3, noise=noise) for noise in (0.1, 1.0)]
+    learners = [BayesOptimal(family) for family in families]
+    selection = AlgorithmSelection(learners, "evidence", families=families)
+    for k, family in enumerate(families):
+        chosen = selection.choices(*family.sample(50, 20, generator=generator))
+        assert float(chosen[:, 19, k].mean()) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: BayesOptimal(SparseLinearRegression(5)),
+            "^family: expected .* LinearRegression .*see also LinearGaussian",
+        ),
+        (lambda: BayesOptimal(LinearRegression(2), method="particles"), "^family: expected"),
+        (
+            lambda: BayesOptimal(LinearRegression(2)).log_joint_prefixes(torch.ones(1, 2, 2), torch.ones(1, 2)),
+            "^log_joint",
+        ),
+        (
+            lambda: BayesOptimal(LinearRegression(2)).family_posterior(torch.ones(1, 2, 2), torch.ones(1, 2)),
+            "^family_post",
+        ),
+        (
+            lambda: BayesOptimal(Radial()).predict_distribution(None, None),
+            "^predict_distribution: expected .*regression",
+        ),
+    ],
+)
+def test_what_regression_or_classes_do_not_have_is_said(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

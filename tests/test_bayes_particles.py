@@ -10,7 +10,7 @@ import torch
 import zoo
 
 from ctxlearn.references import BayesOptimal, EffectiveSampleSizeWarning
-from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial, TaskFamily
+from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Pool, Radial, TaskFamily
 from ctxlearn.testing import check_learner
 
 
@@ -100,6 +100,15 @@ def test_a_pool_of_tasks_is_enumerated(generator):
         assert torch.allclose(logits[:, i], truth, atol=1e-9)
         assert torch.allclose(bayes(x[:, :i], y[:, :i], x[:, i:]).double()[:, 0], truth, atol=1e-5)
     assert (bayes.predict_prefixes(*family.sample_points(pool, 40, generator=generator)).exp().sum(-1) - 1 < 1e-5).all()
+
+
+def test_the_family_of_a_pool_is_its_tasks(generator):
+    pool = Pool(ClassPrototype(), 5)
+    x, y = pool.sample(3, 6, generator=generator)
+    given = BayesOptimal(ClassPrototype(), pool=pool.parameters)
+    assert torch.equal(BayesOptimal(pool).predict_prefixes(x, y), given.predict_prefixes(x, y))
+    with pytest.raises(ValueError, match=r"^pool: expected the parameters of at least one task"):
+        BayesOptimal(Radial(), pool={"radius": torch.zeros(0)})
 
 
 def test_a_large_pool_comes_close_to_the_prior(generator):

@@ -106,7 +106,11 @@ def test_regression_picks_by_squared_error(generator):
         ({"rule": "evidence"}, "families"),
         ({"families": FAMILIES}, "families"),
         ({"rule": "evidence", "families": FAMILIES[:1]}, "families: expected 2"),
-        ({"rule": "evidence", "families": [Radial(), zoo.labelled()]}, "write its methods"),
+        (
+            {"rule": "evidence", "families": [Radial(), Amortization(3)]},
+            r"families\[1\]: expected tasks for its learner",
+        ),
+        ({"rule": "evidence", "families": [Radial(), zoo.labelled(shape=(2,))]}, "write its methods"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
@@ -154,6 +158,8 @@ def test_hindsight_names_bad_arguments():
         ({"family": "radial"}, "family"),
         ({"lengths": (51,)}, r"lengths\[0\]"),
         ({"n_queries": 0}, "n_queries"),
+        ({"lengths": ()}, "lengths"),
+        ({"threads": -1}, "threads"),
     ]:
         with pytest.raises(ValueError, match=message):
             hindsight(**{"learners": members(), "family": Radial()} | arguments)

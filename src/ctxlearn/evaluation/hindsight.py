@@ -61,6 +61,10 @@ def hindsight(
     check_int("n_tasks", n_tasks, minimum=2)
     check_int("n_points", n_points, minimum=1)
     check_int("n_queries", n_queries, minimum=1)
+    if threads is not None:
+        check_int("threads", threads, minimum=1)
+    if isinstance(lengths, str) or not isinstance(lengths, Sequence) or not lengths:
+        raise ValueError(f"lengths: expected a list of context lengths, got {describe(lengths)}")
     sizes = [check_int(f"lengths[{i}]", length, minimum=0, maximum=n_points) for i, length in enumerate(lengths)]
     generator = generator_for(seed, Stream.TEST)
     tasks = family.sample(n_tasks, n_points, generator=generator, with_parameters=True)

@@ -9,7 +9,6 @@ from ctxlearn.references import (
     BayesOptimal,
     GradientDescent,
     KernelRegression,
-    LinearGaussian,
     LogisticRegression,
     Majority,
     MaxMargin,
@@ -18,7 +17,6 @@ from ctxlearn.references import (
     Ridge,
 )
 from ctxlearn.tasks.base import TaskFamily
-from ctxlearn.tasks.regression import LinearRegression
 
 BAYES = "Bayes of the family"
 
@@ -66,11 +64,5 @@ def default_candidates(
         if n_classes == 2:
             found["threshold at the mean"] = MeanThreshold(n_features)
     if family is not None:
-        found[BAYES] = _bayes(family)
+        found[BAYES] = BayesOptimal(family)
     return found
-
-
-def _bayes(family: TaskFamily) -> Learner:
-    if isinstance(family, LinearRegression):
-        return LinearGaussian(0.0, 1.0, family.noise, family.n_features)
-    return BayesOptimal(family)

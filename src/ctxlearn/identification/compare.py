@@ -232,17 +232,24 @@ def _kind(
             raise ValueError(
                 f"replicates: expected n_classes = {classes}, as the predictor has, got {learner.n_classes}"
             )
-    for name, source in (("family", family), ("probes", probes)):
-        if source is None:
-            continue
-        if source.n_classes != classes:
-            raise ValueError(
-                f"{name}: expected n_classes = {classes}, as the predictor has, got {source.n_classes}; None is regression"
-            )
-        theirs = tuple(source.x.shape[2:]) if isinstance(source, Tasks) else source.n_features
-        if shape is not None and check_features(name, theirs) != check_features("n_features", shape):
-            raise ValueError(f"{name}: expected inputs of {shape} features, as the predictor has, got {theirs}")
+    for name, given_source in (("family", family), ("probes", probes)):
+        _check_source(name, given_source, shape, classes)
     return 2 if shape is None else shape, classes
+
+
+def _check_source(
+    name: str, source: Tasks | TaskFamily | None, shape: int | tuple[int, ...] | None, classes: int | None
+) -> None:
+    """Refuse tasks of another kind than the predictor's."""
+    if source is None:
+        return
+    if source.n_classes != classes:
+        raise ValueError(
+            f"{name}: expected n_classes = {classes}, as the predictor has, got {source.n_classes}; None is regression"
+        )
+    theirs = tuple(source.x.shape[2:]) if isinstance(source, Tasks) else source.n_features
+    if shape is not None and check_features(name, theirs) != check_features("n_features", shape):
+        raise ValueError(f"{name}: expected inputs of {shape} features, as the predictor has, got {theirs}")
 
 
 def _candidates(

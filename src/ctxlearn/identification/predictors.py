@@ -143,18 +143,7 @@ def _fit_one(
     smoothed frequencies, or their mean; one of more than `REFUSABLE` points must not be refused.
     """
     if n_classes is None:
-        if len(y) == 0:
-            return np.zeros(len(queries))
-        estimator = factory()
-        try:
-            found = np.asarray(estimator.fit(x, y).predict(queries), dtype=float)
-        except ValueError as error:
-            _accept_refusal(name, estimator, len(y), error)
-            return np.full(len(queries), y.mean())
-        if found.size != len(queries):
-            kind = type(estimator).__name__
-            raise ValueError(f"{name}: expected one number a query, ({len(queries)},), from {kind}, got {found.shape}")
-        return found.reshape(len(queries))
+        return _means(name, factory(), x, y, queries)
     counts = np.bincount(y, minlength=n_classes)
     plain = np.log((counts + 1) / (len(y) + n_classes))
     if (counts > 0).sum() < 2:
@@ -189,6 +178,20 @@ def _fit_one(
     scores = np.tile(found.min(1, keepdims=True) + np.log(EPS), (1, n_classes))
     scores[:, estimator.classes_] = found
     return scores
+
+
+def _means(name: str, estimator: Any, x: np.ndarray, y: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    if len(y) == 0:
+        return np.zeros(len(queries))
+    try:
+        found = np.asarray(estimator.fit(x, y).predict(queries), dtype=float)
+    except ValueError as error:
+        _accept_refusal(name, estimator, len(y), error)
+        return np.full(len(queries), y.mean())
+    if found.size != len(queries):
+        kind = type(estimator).__name__
+        raise ValueError(f"{name}: expected one number a query, ({len(queries)},), from {kind}, got {found.shape}")
+    return found.reshape(len(queries))
 
 
 def _accept_refusal(name: str, estimator: object, n: int, error: ValueError) -> None:

@@ -15,10 +15,13 @@ from ctxlearn.learners.base import Learner
 from ctxlearn.references.classical import Context
 from ctxlearn.references.exact import AngleOfHalfPlane, RadiusOnGrid, ThresholdOfSum
 from ctxlearn.references.inference import Inference, Joint, MixtureInference
+from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.references.particles import PoolInference
 from ctxlearn.references.smc import SequentialMonteCarlo
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
+from ctxlearn.tasks.pool import Pool
+from ctxlearn.tasks.regression import LinearRegression
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 
 FEW = 10
@@ -35,11 +38,11 @@ class BayesOptimal(Learner):
     The query's x is evidence too, each query on its own. Exact for `Amortization` and `Radial` (any d and scale),
     two-class `PairwiseMetric` in the plane, a finite pool of tasks, and mixtures of these; for any other family with
     `log_likelihood` and `log_prior` by importance sampling, then sequential Monte Carlo. A mixture's families are
-    weighted by their evidence. A label that a rule excludes counts e^-15 and not 0, so no context is impossible.
+    weighted by their evidence. For `LinearRegression` (and there alone in regression) the exact posterior mean. A label that a rule excludes counts e^-15 and not 0, so no context is impossible.
     Everything is computed in float64 and returned in the input's precision; `log_...` methods return float64.
 
     Args:
-        family: a family of classification tasks; for regression see `LinearGaussian`.
+        family: a family of classification tasks, or `LinearRegression`. A `Pool` is its tasks, equally likely.
         method: "auto", or "particles" to sample even where an exact way is known.
         pool: parameters of P tasks, as `family.sample_parameters` gives them: the prior is then uniform over these
             tasks alone. The family needs `log_likelihood`.
@@ -47,10 +50,9 @@ class BayesOptimal(Learner):
         seed: of the sampling.
 
     Raises:
-        ValueError: a family without a likelihood; the methods to write are named.
+        ValueError: a family without a likelihood; the methods to write are named. A method for classes asked of regression,
+            or the other way round.
     """
-
-    n_classes: int
 
     def __init__(
         self,
@@ -62,15 +64,17 @@ class BayesOptimal(Learner):
     ) -> None:
         if not isinstance(family, TaskFamily):
             raise ValueError(f"family: expected a TaskFamily, got {describe(family)}")
-        if family.n_classes is None:
-            raise ValueError(f"family: expected a family of classification tasks, got {family.name}, of regression")
         super().__init__(family.n_features, family.n_classes)
         self.family = family
+        self._linear = None if family.n_classes is not None else _linear_of(family, method, pool)
         exact = check_choice("method", method, ("auto", "particles")) == "auto"
         check_int("n_particles", n_particles, minimum=8)
+        self._inference: Inference | None = None
+        if self._linear is not None:
+            return
         if pool is not None:
             _check_likelihood(family, ("log_likelihood",))
-            self._inference: Inference = PoolInference(family, pool)
+            self._inference = PoolInference(family, pool)
         else:
             self._inference = _inference_of(family, exact, n_particles, seed)
 
@@ -78,11 +82,20 @@ class BayesOptimal(Learner):
         return Context(*self.check_context(context_x, context_y))
 
     def predict(self, state: Context, query_x: Tensor) -> Tensor:
-        """Log-probabilities (B, q, C)."""
+        """Log-probabilities (B, q, C); for regression posterior means (B, q)."""
+        if self._linear is not None:
+            return self._linear(*state, query_x)
         query_x = self.check_query(query_x, n_tasks=state.x.shape[0])
         return self._joint(state, query_x).log_p.log_softmax(-1).to(query_x.dtype)
 
+    def predict_distribution(self, state: Context, query_x: Tensor) -> tuple[Tensor, Tensor]:
+        """For regression: posterior mean and variance of y_q, noise included, (B, q) each."""
+        linear = self._regression("predict_distribution")
+        return linear.predict_distribution(linear.adapt(*state), query_x)
+
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
+        if self._linear is not None:
+            return self._linear.predict_prefixes(x, y)
         x, y = self.check_context(x, y, names=("x", "y"))
         return self._joint_prefixes(x, y).log_p.log_softmax(-1).to(x.dtype)
 
@@ -96,18 +109,29 @@ class BayesOptimal(Learner):
         return self._joint_prefixes(*self.check_context(x, y, names=("x", "y"))).log_p
 
     def log_evidence(self, context_x: Tensor, context_y: Tensor, query_x: Tensor | None = None) -> Tensor:
-        """Of a context: log p(x_1..n, y_1..n), (B,); with queries log p(x_1..n, y_1..n, x_q), (B, q)."""
+        """Of a context: log p(x_1..n, y_1..n), (B,); with queries log p(x_1..n, y_1..n, x_q), (B, q).
+
+        For regression, whose inputs say nothing of the task: log p(y_1..n | x_1..n), (B,), with queries the same for each.
+        """
         context_x, context_y = self.check_context(context_x, context_y)
+        if self._linear is not None:
+            found = self._linear.log_evidence(context_x, context_y)
+            return (
+                found if query_x is None else found[:, None].expand(-1, self.check_query(query_x, len(found)).shape[1])
+            )
         if query_x is not None:
             query_x = self.check_query(query_x, n_tasks=context_x.shape[0])
-        return self._evidence(self._inference, context_x, context_y, query_x)
+        return self._evidence(self._of_classes("log_evidence"), context_x, context_y, query_x)
 
     def log_evidence_prefixes(self, x: Tensor, y: Tensor, *, with_query: bool = False) -> Tensor:
         """Of every prefix: log p(x_1..i, y_1..i) for i = 0..N, (B, N + 1); with the query's x log p(x_1..i+1, y_1..i) for
-        i = 0..N-1, (B, N).
+        i = 0..N-1, (B, N). For regression given the x's.
         """
         x, y = self.check_context(x, y, names=("x", "y"))
-        return self._evidence_prefixes(self._inference, x, y, with_query)
+        if self._linear is not None:
+            found = self._linear.log_evidence_prefixes(x, y)
+            return found[:, :-1] if with_query else found
+        return self._evidence_prefixes(self._of_classes("log_evidence_prefixes"), x, y, with_query)
 
     def family_posterior(self, context_x: Tensor, context_y: Tensor, query_x: Tensor | None = None) -> Tensor:
         """Of a mixture: the probability of each of its K families, (B, K); with queries as evidence too, (B, q, K)."""
@@ -128,7 +152,23 @@ class BayesOptimal(Learner):
     def effective_sample_size(self, x: Tensor, y: Tensor) -> Tensor:
         """How many independent draws of the posterior stand behind the answer at each prefix, (B, N); inf if exact."""
         x, y = self.check_context(x, y, names=("x", "y"))
+        if self._linear is not None:
+            return torch.full(y.shape, torch.inf, dtype=torch.float64, device=x.device)
         return self._joint_prefixes(x, y, warn=False).ess
+
+    def _regression(self, method: str) -> LinearGaussian:
+        if self._linear is None:
+            raise ValueError(
+                f"{method}: expected the Bayes predictor of a family of regression, got that of {self.family.name}"
+            )
+        return self._linear
+
+    def _of_classes(self, method: str) -> Inference:
+        if self._inference is None:
+            raise ValueError(
+                f"{method}: expected the Bayes predictor of a family of classes, got that of {self.family.name}"
+            )
+        return self._inference
 
     def _parts(self) -> tuple[list[Inference], Tensor]:
         if not isinstance(self._inference, MixtureInference):
@@ -138,10 +178,12 @@ class BayesOptimal(Learner):
         return self._inference.parts, torch.tensor(self._inference.log_weights, dtype=torch.float64)
 
     def _joint(self, state: Context, query_x: Tensor) -> Joint:
-        return self._run(self._inference, self._inference.joint, state.x.double(), state.y, query_x.double())
+        inference = self._of_classes("log_joint")
+        return self._run(inference, inference.joint, state.x.double(), state.y, query_x.double())
 
     def _joint_prefixes(self, x: Tensor, y: Tensor, warn: bool = True) -> Joint:
-        return self._run(self._inference, self._inference.joint_prefixes, x.double(), y, warn=warn)
+        inference = self._of_classes("log_joint_prefixes")
+        return self._run(inference, inference.joint_prefixes, x.double(), y, warn=warn)
 
     def _evidence(self, inference: Inference, x: Tensor, y: Tensor, query_x: Tensor | None) -> Tensor:
         x = x.double()
@@ -187,6 +229,9 @@ def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) 
     if kind is Mixture and isinstance(family, Mixture):
         parts = [_inference_of(part, exact, n_particles, seed) for part in family.families]
         return MixtureInference(parts, family.weights)
+    if kind is Pool and isinstance(family, Pool):
+        _check_likelihood(family.family, ("log_likelihood",))
+        return PoolInference(family.family, family.parameters)
     if exact and kind is Amortization and isinstance(family, Amortization):
         return ThresholdOfSum(family)
     if exact and kind is Radial and isinstance(family, Radial):
@@ -200,6 +245,17 @@ def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) 
         return AngleOfHalfPlane(family)
     _check_likelihood(family, ("log_likelihood", "log_prior"))
     return SequentialMonteCarlo(family, n_particles, seed)
+
+
+def _linear_of(family: TaskFamily, method: str, pool: Parameters) -> LinearGaussian:
+    """Inputs that are always zero (beyond `active`) have weights that no label depends on."""
+    if type(family) is not LinearRegression or method == "particles" or pool is not None:
+        raise ValueError(
+            "family: expected a family of classification tasks, or LinearRegression with its exact method and no pool, got"
+            f" {family.name}, of regression; see also LinearGaussian (another prior of the weights) and LinearPool (a pool)"
+        )
+    assert isinstance(family, LinearRegression)
+    return LinearGaussian(0.0, 1.0, family.noise, family.n_features)
 
 
 def _check_likelihood(family: TaskFamily, needed: tuple[str, ...]) -> None:

@@ -110,6 +110,8 @@ class PoolInference(Inference):
         self.family, self.n_classes = family, family.n_classes or 0
         self.pool = as_particles(pool)
         self.size = n_particles(self.pool)
+        if not self.size:
+            raise ValueError("pool: expected the parameters of at least one task, got none")
         self.chunk = max(1, BLOCK // self.size)
 
     def joint(self, x: Tensor, y: Tensor, query_x: Tensor) -> Joint:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_choice, describe
+from ctxlearn.checks import check_choice, check_features, describe
 from ctxlearn.learners.base import Learner, State
 from ctxlearn.references.bayes import BayesOptimal
 from ctxlearn.tasks.base import TaskFamily
@@ -70,6 +70,12 @@ class AlgorithmSelection(Learner):
             )
         if families is not None and len(families) != len(members):
             raise ValueError(f"families: expected {len(members)}, one a learner, got {len(families)}")
+        for i, (family, learner) in enumerate(zip(families or [], members, strict=False)):
+            if isinstance(family, TaskFamily) and not _fits(family, learner):
+                raise ValueError(
+                    f"families[{i}]: expected tasks for its learner ({learner.n_features} features, {learner.n_classes}"
+                    f" classes), got {family.name} ({family.n_features} features, {family.n_classes} classes)"
+                )
         self._bayes = [BayesOptimal(family) for family in families or []]
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> Selected:
@@ -166,3 +172,12 @@ def _check_members(members: list[Learner]) -> None:
                 f"learners: expected learners of one kind of task, got ({first.n_features} features, {first.n_classes}"
                 f" classes) and ({learner.n_features} features, {learner.n_classes} classes)"
             )
+
+
+def _fits(family: TaskFamily, learner: Learner) -> bool:
+    """Whether a family's inputs and kind of label are a learner's."""
+    if learner.n_features is not None:
+        shapes = (check_features("n_features", thing.n_features) for thing in (family, learner))
+        if len(set(shapes)) > 1:
+            return False
+    return (family.n_classes is None) == (learner.n_classes is None)
