@@ -8,6 +8,7 @@ STUDIES = {
     "algorithms": "which learning algorithm does a trained model run, and does it change with the tasks it is shown?",
     "curriculum": "Figure 4: does training from easy to hard tasks make in-context learning faster, or better in the end?",
     "domains": "Figure 5: does meta-learning over domains make a model adapt better to a new domain from few tasks?",
+    "images": "Appendix H: does an in-context model learn to read new scripts from one or five examples a character?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
 }
 PROFILES = {
