@@ -127,7 +127,7 @@ def test_kinds_restrict_the_scripts_and_impossible_requests_are_refused():
         "kinds": {"kinds": ["runes"]},
         "augment": {"augment": "flip"},
     }.items():
-        with pytest.raises(ValueError, match=f"^{name}: "):
+        with pytest.raises(ValueError, match=rf"^{name}: "):
             glyphs(**{"split": "validation", **arguments})
 
 
@@ -145,14 +145,14 @@ def test_a_folder_of_domains_and_a_folder_of_classes_are_families(tmp_path):
 
 
 def test_folders_that_make_no_tasks_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="^path: expected a folder"):
+    with pytest.raises(ValueError, match=r"^path: expected a folder"):
         image_folder(tmp_path / "none")
-    with pytest.raises(ValueError, match="^path: expected images at"):
+    with pytest.raises(ValueError, match=r"^path: expected images at"):
         image_folder(tmp_path)
     root = write_images(tmp_path)
-    with pytest.raises(ValueError, match="^n_way: expected at most 3"):
+    with pytest.raises(ValueError, match=r"^n_way: expected at most 3"):
         image_folder(root, n_way=4)
-    with pytest.raises(ValueError, match="class 'domain 0/class 0' has 4 images, expected at least fewest = 5"):
+    with pytest.raises(ValueError, match=r"class 'domain 0/class 0' has 4 images, expected at least fewest = 5"):
         image_folder(root, n_way=2, fewest=5)
     (root / "domain 1" / "class 2" / "broken.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"cannot read the image .*broken\.png"):
@@ -188,7 +188,7 @@ def test_equiangular_labels_stand_at_equal_angles_and_fewer_ways_than_trained_wo
     assert model(episode.context_x, episode.context_y, episode.query_x).shape == (3, 3, 7)
     both = Mixture([Glyphs("validation", 5).pooled(), Glyphs("validation", 7).pooled()])
     assert both.sample(6, 8, generator=seeded()).n_classes == 7
-    with pytest.raises(ValueError, match="^labels: "):
+    with pytest.raises(ValueError, match=r"^labels: "):
         InContextTransformer(2, None, labels="equiangular")
-    with pytest.raises(ValueError, match="^labels: "):
+    with pytest.raises(ValueError, match=r"^labels: "):
         InContextTransformer(2, 3, labels="words")

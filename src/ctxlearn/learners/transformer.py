@@ -268,7 +268,8 @@ class InContextTransformer(Learner):
 
 def _simplex(n: int) -> Tensor:
     """N unit vectors whose inner products are all -1 / (n - 1), (n, n): the corners of a simplex, as a symmetric matrix."""
-    return (n / (n - 1)) ** 0.5 * (torch.eye(n) - 1 / n)
+    corners: Tensor = (n / (n - 1)) ** 0.5 * (torch.eye(n) - 1 / n)
+    return corners
 
 
 def pinball(quantiles: Tensor, y: Tensor) -> Tensor:

@@ -72,7 +72,9 @@ def answer(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, threa
 
     learner.eval()
     with one_thread_per_operator(), Workers(threads) as workers:
-        parts = workers.map(part, list(torch.arange(tasks.n_tasks).split(CHUNK)))
+        parts = workers.map(
+            part, [torch.arange(i, min(i + CHUNK, tasks.n_tasks)) for i in range(0, tasks.n_tasks, CHUNK)]
+        )
     return torch.cat(parts).numpy()
 
 
