@@ -24,7 +24,10 @@ Images = tuple[np.ndarray, np.ndarray, dict[str, str]]
 
 def glyph_index(folder: Path = DATA) -> dict[str, Any]:
     """What the glyphs are: scripts with their kind, split and characters, in the order of the images."""
-    index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    path = folder / "index.json"
+    if not path.is_file():
+        raise ValueError(f"{path}: not there; install the package again, or run make glyphs")
+    index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return index
 
 
