@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -22,6 +22,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# needs the fonts: apt-get install fonts-noto-core
+glyphs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[glyphs]'
+	$(BIN)/python tools/glyphs.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "ctxlearn needs Python 3.11 or newer; say make PYTHON=python3.11"'

@@ -5,6 +5,7 @@ from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
 from ctxlearn.learners.encoders import MLP, MissingAware
+from ctxlearn.learners.encoders_images import Conv4, ResNet
 from ctxlearn.learners.functional import DifferentiableAttention, Functional
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.maml import MAML
@@ -22,6 +23,7 @@ __all__ = [
     "Advised",
     "BlockConfig",
     "ContextScaled",
+    "Conv4",
     "DifferentiableAttention",
     "Functional",
     "GradientAdaptation",
@@ -30,6 +32,7 @@ __all__ = [
     "MatchNet",
     "MissingAware",
     "ProtoNet",
+    "ResNet",
     "StepSizes",
     "quantile_levels",
     "reptile_loss",

@@ -64,6 +64,9 @@ class InContextTransformer(Learner):
         readout: "linear", or "log": the logarithm of the linear read-out (at least 1e-9), for networks that compute
             probabilities; or, for regression, "quantiles": 20 quantiles of the label, which `RandomSplit` trains by the
             pinball loss. `predict_distribution` gives them, `predict` their mean.
+        labels: how a context's classes are coded: "onehot", or "equiangular", a simplex of C unit vectors at equal angles
+            (Fifty et al. 2024, CAML), fixed, of which the read-out is the inner product with each. Either way a task may
+            use fewer than the C classes.
 
     Raises:
         ValueError: sizes or choices that do not fit together.
@@ -86,6 +89,7 @@ class InContextTransformer(Learner):
         positions: str = "none",
         max_points: int = 128,
         readout: str = "linear",
+        labels: str = "onehot",
     ) -> None:
         super().__init__(n_features, n_classes)
         self.width = check_int("width", width, minimum=1)
@@ -104,6 +108,8 @@ class InContextTransformer(Learner):
             raise ValueError(f'readout: "quantiles" are of regression (n_classes=None), got {n_classes} classes')
         if readout == "log" and n_classes is None:
             raise ValueError('readout: expected "linear" for regression (n_classes=None), got "log"')
+        if check_choice("labels", labels, ("onehot", "equiangular")) == "equiangular" and n_classes is None:
+            raise ValueError('labels: expected "onehot" for regression (n_classes=None), got "equiangular"')
         if tokens == "interleaved" and mask != "causal" and positions == "none":
             raise ValueError(
                 'tokens: interleaved tokens need positions="learned" or mask="causal"; without an order nothing says'
@@ -111,6 +117,10 @@ class InContextTransformer(Learner):
             )
         self._tokens_per_point = 2 if tokens == "interleaved" else 1
         self._n_labels = 1 if self.n_classes is None else self.n_classes
+        self.label_codes: Tensor | None
+        self.register_buffer(
+            "label_codes", _simplex(self._n_labels) if labels == "equiangular" else None, persistent=False
+        )
         with initial_weights(seed):
             self.encoder = Encoder(encoder, n_features, width)
             self.accepts_missing = self.encoder.accepts_missing
@@ -209,6 +219,8 @@ class InContextTransformer(Learner):
         """Points (B, n) with their labels as tokens (B, T, width)."""
         vectors = self.encoder(x)
         label = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, vectors.dtype)
+        if self.label_codes is not None:
+            label = label @ self.label_codes.to(label.dtype)
         if self.tokens == "merged":
             return self._embed(vectors, label, is_query=0.0)
         pairs = [self._query_tokens(x), self._embed(torch.zeros_like(vectors), label, is_query=0.0)]
@@ -240,6 +252,8 @@ class InContextTransformer(Learner):
 
     def _read(self, z: Tensor) -> Tensor:
         out: Tensor = self.out(self.out_norm(z))
+        if self.label_codes is not None:
+            out = out @ self.label_codes.to(out.dtype)  # the codes are symmetric
         if self.readout == "log":
             out = out.clamp(min=LOG_FLOOR).log()
         if self.readout == "quantiles":
@@ -248,6 +262,12 @@ class InContextTransformer(Learner):
 
     def _means(self, output: Tensor) -> Tensor:
         return output.mean(-1) if self.readout == "quantiles" else output
+
+
+def _simplex(n: int) -> Tensor:
+    """N unit vectors whose inner products are all -1 / (n - 1), (n, n): the corners of a simplex, as a symmetric matrix."""
+    corners: Tensor = (n / (n - 1)) ** 0.5 * (torch.eye(n) - 1 / n)
+    return corners
 
 
 def _sees_until(offset: int, tokens: Tensor) -> Tensor:

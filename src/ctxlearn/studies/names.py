@@ -10,6 +10,7 @@ STUDIES = {
     "domains": "Figure 5: does meta-learning over domains make a model adapt better to a new domain from few tasks?",
     "techniques": "do augmentation, hard-task mining, weight averaging and ensembles of tasks and learners help as they do of"
     " samples?",
+    "images": "Appendix H: does an in-context model learn to read new scripts from one or five examples a character?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
     "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }

@@ -4,6 +4,7 @@ from ctxlearn.tasks.augmented import Augmented
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
+from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
 from ctxlearn.tasks.labelled import Labelled
 from ctxlearn.tasks.pool import Pool
 from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLinearRegression, TwoLayerNetwork
@@ -18,6 +19,9 @@ __all__ = [
     "Domains",
     "GaussianHalfSpaces",
     "GaussianWeights",
+    "Glyphs",
+    "ImageDomains",
+    "ImageFolder",
     "Labelled",
     "LinearRegression",
     "Mixture",
@@ -31,4 +35,6 @@ __all__ = [
     "TabularRegression",
     "TaskFamily",
     "TwoLayerNetwork",
+    "glyphs",
+    "image_folder",
 ]
