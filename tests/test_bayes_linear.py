@@ -109,7 +109,7 @@ def test_the_bayes_predictor_of_linear_regression_is_exact(generator):
     tasks = family.sample(6, 9, generator=generator)
     x, y = tasks.x.double(), tasks.y.double()
     bayes = BayesOptimal(family)
-    mean, variance = bayes.predict_distribution(bayes.adapt(x[:, :8], y[:, :8]), x[:, 8:])
+    mean, variance = bayes.predict_normal(bayes.adapt(x[:, :8], y[:, :8]), x[:, 8:])
     assert torch.allclose(bayes.predict_prefixes(x, y)[:, 8:], mean, atol=1e-12)
     for task in range(6):
         seen, query = x[task, :8], x[task, 8]

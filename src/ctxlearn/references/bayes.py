@@ -38,8 +38,9 @@ class BayesOptimal(Learner):
     The query's x is evidence too, each query on its own. Exact for `Amortization` and `Radial` (any d and scale),
     two-class `PairwiseMetric` in the plane, a finite pool of tasks, and mixtures of these; for any other family with
     `log_likelihood` and `log_prior` by importance sampling, then sequential Monte Carlo. A mixture's families are
-    weighted by their evidence. For `LinearRegression` (and there alone in regression) the exact posterior mean. A label that a rule excludes counts e^-15 and not 0, so no context is impossible.
-    Everything is computed in float64 and returned in the input's precision; `log_...` methods return float64.
+    weighted by their evidence. For `LinearRegression` (and there alone in regression) the exact posterior mean. A label
+    that a rule excludes counts e^-15 and not 0, so no context is impossible. Everything is computed
+    in float64 and returned in the input's precision; `log_...` methods return float64.
 
     Args:
         family: a family of classification tasks, or `LinearRegression`. A `Pool` is its tasks, equally likely.
@@ -84,14 +85,20 @@ class BayesOptimal(Learner):
     def predict(self, state: Context, query_x: Tensor) -> Tensor:
         """Log-probabilities (B, q, C); for regression posterior means (B, q)."""
         if self._linear is not None:
-            return self._linear(*state, query_x)
+            means: Tensor = self._linear(*state, query_x)
+            return means
         query_x = self.check_query(query_x, n_tasks=state.x.shape[0])
         return self._joint(state, query_x).log_p.log_softmax(-1).to(query_x.dtype)
 
-    def predict_distribution(self, state: Context, query_x: Tensor) -> tuple[Tensor, Tensor]:
-        """For regression: posterior mean and variance of y_q, noise included, (B, q) each."""
+    def predict_distribution(self, state: Context, query_x: Tensor) -> Tensor:
+        """For regression: quantiles of y_q, (B, q, K); see `Learner.predict_distribution`."""
         linear = self._regression("predict_distribution")
         return linear.predict_distribution(linear.adapt(*state), query_x)
+
+    def predict_normal(self, state: Context, query_x: Tensor) -> tuple[Tensor, Tensor]:
+        """For regression: posterior mean and variance of y_q, noise included, (B, q) each."""
+        linear = self._regression("predict_normal")
+        return linear.predict_normal(linear.adapt(*state), query_x)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         if self._linear is not None:
