@@ -6,11 +6,10 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import StandardScaler
 
 from ctxlearn import InContextClassifier, InContextRegressor
-from ctxlearn.estimators.models import SHIPPED, find_learner
+from ctxlearn.estimators.models import find_learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import TabularClassification, TabularRegression
 
-pytestmark = pytest.mark.skipif(not SHIPPED.is_dir(), reason="this checkout has no models")
 N_CONTEXT, N_TASKS = 32, 40
 
 

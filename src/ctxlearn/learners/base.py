@@ -39,7 +39,7 @@ class Learner(Recorded, nn.Module, ABC):
 
     def __init__(self, n_features: int | tuple[int, ...] | None, n_classes: int | None) -> None:
         super().__init__()
-        self.n_features = n_features
+        self.n_features = tuple(n_features) if isinstance(n_features, list) else n_features  # of a file: a list
         self.n_classes = None if n_classes is None else check_int("n_classes", n_classes, minimum=2)
         self._shape = None if n_features is None else check_features("n_features", n_features)
 
