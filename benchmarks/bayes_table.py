@@ -1,7 +1,7 @@
 """Accuracy of the Bayes-optimal predictors and of simple rules under them, at some context lengths, with standard errors.
 
     python -m benchmarks.bayes_table              # 2,000 tasks a family, about a minute on 2 cores
-    python -m benchmarks.bayes_table --tasks 10000 --particles 2000
+    python -m benchmarks.bayes_table --tasks 10000   # the size at which a gain over an exact oracle would be news
 
 Also: the ceiling of the mixture of the three training families, the largest standardised gain of any rule over the
 oracle (above 3 would refute that it is one), and the time and memory that each oracle took.

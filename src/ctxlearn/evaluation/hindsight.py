@@ -63,7 +63,7 @@ def hindsight(
     check_int("n_queries", n_queries, minimum=1)
     if threads is not None:
         check_int("threads", threads, minimum=1)
-    if isinstance(lengths, str) or not isinstance(lengths, Sequence) or not lengths:
+    if not isinstance(lengths, Sequence) or not lengths:
         raise ValueError(f"lengths: expected a list of context lengths, got {describe(lengths)}")
     sizes = [check_int(f"lengths[{i}]", length, minimum=0, maximum=n_points) for i, length in enumerate(lengths)]
     generator = generator_for(seed, Stream.TEST)

@@ -149,10 +149,11 @@ def _fit_one(
     if (counts > 0).sum() < 2:
         return np.tile(plain, (len(queries), 1))
     estimator = factory()
+    found: np.ndarray | None = None
     try:
         estimator.fit(x, y)
         if not hasattr(estimator, "classes_"):
-            found = np.zeros(0)
+            pass
         elif _has(estimator, "decision_function"):
             found = np.asarray(estimator.decision_function(queries), dtype=float)
         elif _has(estimator, "predict_proba"):
@@ -162,7 +163,7 @@ def _fit_one(
     except ValueError as error:
         _accept_refusal(name, estimator, len(y), error)
         return np.tile(plain, (len(queries), 1))
-    if not hasattr(estimator, "classes_"):
+    if found is None:
         raise ValueError(
             f"{name}: expected a classifier for {n_classes} classes, got {type(estimator).__name__}, which has no"
             " classes_ when fitted; say n_classes=None for regression"

@@ -90,8 +90,8 @@ def check_alone(name: str, answers: Answers, probes: Probes, whole: Responses) -
         if gap > limit:
             raise ValueError(
                 f"{name}: expected each query to be answered on its own, but the answer depends on {what}: scores moved"
-                f" by {gap:.3g} at {n} context points (their standard deviation is {spread:.3g}); switch off dropout and"
-                " statistics over the batch, and let no query see another"
+                f" by {gap:.3g} at {n} context points (their standard deviation is {spread:.3g}); fix its seed if it is random,"
+                " switch off dropout and statistics over the batch, and let no query see another"
             )
 
 

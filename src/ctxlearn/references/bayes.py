@@ -85,8 +85,7 @@ class BayesOptimal(Learner):
     def predict(self, state: Context, query_x: Tensor) -> Tensor:
         """Log-probabilities (B, q, C); for regression posterior means (B, q)."""
         if self._linear is not None:
-            means: Tensor = self._linear(*state, query_x)
-            return means
+            return self._linear.predict(self._linear.adapt(*state), query_x)
         query_x = self.check_query(query_x, n_tasks=state.x.shape[0])
         return self._joint(state, query_x).log_p.log_softmax(-1).to(query_x.dtype)
 
