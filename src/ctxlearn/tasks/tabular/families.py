@@ -235,7 +235,13 @@ class TabularRegression(_Tables):
 
     n_classes: None = None
 
-    def __init__(self, n_features: int = 20, missing: float = 0.2, mechanisms: dict[str, float] | None = None, all_relevant: float = 0.0) -> None:
+    def __init__(
+        self,
+        n_features: int = 20,
+        missing: float = 0.2,
+        mechanisms: dict[str, float] | None = None,
+        all_relevant: float = 0.0,
+    ) -> None:
         default = {"linear": 3.0, "trees": 2.0, "neural": 2.5, "prototypes": 1.0, "graph": 2.5}
         super().__init__(n_features, missing, _chosen(mechanisms, default), all_relevant)
 
