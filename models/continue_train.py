@@ -2,8 +2,8 @@
 
     PYTHONPATH=models python -m continue_train --config models/classifier.yaml --run RUN --step 2100 --steps 3000 --out DIR
 
-The config is the run's own: the rate starts where its schedule was after `--step` steps. Tasks are those of another seed.
-With `--step 0` it goes on from the run's result, a tenth of the peak rate: how to train the shipped models further.
+The rate starts where the run's schedule was after `--step` steps. Tasks are of the config's family and of another seed. With
+`--step 0` it goes on from the run's result, at `--rate` times the run's peak: how to train the shipped models further.
 """
 
 import argparse
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--step", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--rate", type=float, default=0.3)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=None)
     asked = parser.parse_args()
@@ -34,7 +35,7 @@ def main() -> None:
     if given["tasks_per_step"] != first.tasks_per_step or given["n_points"] != first.n_points:
         raise SystemExit(f"{asked.config} is not the config of {asked.run}")
     learner = dict(kept_learners(asked.run))[asked.step] if asked.step else load(asked.run)
-    rate = first.rate_factor(asked.step) if asked.step else 0.1
+    rate = first.rate_factor(asked.step) if asked.step else asked.rate
     config = dataclasses.replace(
         first,
         steps=asked.steps,
@@ -46,7 +47,7 @@ def main() -> None:
         threads=asked.threads,
         progress=False,
     )
-    family = instantiate(settings["source"]["init_args"]["family"])
+    family = instantiate(yaml.safe_load(asked.config.read_text())["family"])
     run = train(learner, family, config, out=asked.out, objective=instantiate(settings["objective"]))
     print(run.facts)
 

@@ -64,6 +64,15 @@ def test_numbers_are_on_one_scale_and_can_be_told_from_other_points(mechanism, g
     assert rest.median() < 0.95
 
 
+def test_every_column_matters_where_that_is_asked_for(generator):
+    family = TabularClassification(8, 3, mechanisms={"linear": 1.0}, all_relevant=1.0)
+    parameters = family.sample_parameters(100, generator=generator)
+    weighty = parameters["functions"]["linear"]["weights"].abs().sum(2) > 0
+    assert torch.equal(weighty, parameters["used"].bool())
+    some = TabularClassification(8, 3, mechanisms={"linear": 1.0}).sample_parameters(100, generator=generator)
+    assert not torch.equal(some["functions"]["linear"]["weights"].abs().sum(2) > 0, some["used"].bool())
+
+
 def test_names_of_classes_say_nothing(generator):
     tasks = TabularClassification(4, 2, mechanisms={"linear": 1.0}).sample(600, 30, generator=generator)
     assert abs(float(tasks.y.float().mean()) - 0.5) < 0.05
@@ -107,6 +116,7 @@ def test_categories_are_codes_and_columns_are_of_many_scales(generator):
         (lambda: TabularClassification(0), "n_features: expected an integer >= 1"),
         (lambda: TabularClassification(n_classes=1), "n_classes: expected an integer >= 2"),
         (lambda: TabularClassification(missing=1.5), "missing: expected a finite number"),
+        (lambda: TabularRegression(all_relevant=-1), "all_relevant: expected a finite number"),
         (lambda: TabularClassification(mechanisms={"cluster": 1.0}), "did you mean 'clusters'"),
         (lambda: TabularRegression(mechanisms={"clusters": 1.0}), "mechanisms: unknown name 'clusters'"),
         (

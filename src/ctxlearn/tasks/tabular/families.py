@@ -26,9 +26,10 @@ class _Tables(TaskFamily):
 
     n_features: int
 
-    def __init__(self, n_features: int, missing: float, mechanisms: dict[str, float]) -> None:
+    def __init__(self, n_features: int, missing: float, mechanisms: dict[str, float], all_relevant: float) -> None:
         self.n_features = check_int("n_features", n_features, minimum=1)
         self.missing = check_float("missing", missing, minimum=0, maximum=1)
+        self.all_relevant = check_float("all_relevant", all_relevant, minimum=0, maximum=1)
         self.mechanisms = mechanisms
         self._n_scores = 1
 
@@ -40,6 +41,8 @@ class _Tables(TaskFamily):
         keep = uniform((n_tasks, 1), 0.2, 1.2, generator)
         first = torch.arange(d, device=generator.device) == (share * n_used).long()[:, None]
         matters = torch.rand((n_tasks, d), generator=generator, device=generator.device) < keep
+        if self.all_relevant:
+            matters = matters | chance((n_tasks, 1), self.all_relevant, generator)
         relevant = used * (matters | first).float()
         parameters: dict[str, Any] = {
             "used": used,
@@ -145,6 +148,7 @@ class TabularClassification(_Tables):
         n_classes: C >= 2, most classes of a task.
         missing: share of the tasks in which values are missing, in [0, 1].
         mechanisms: weights by name, of those to draw from; None for all.
+        all_relevant: share of the tasks in which every column matters for sure, in [0, 1].
 
     Raises:
         ValueError: sizes out of range, or a mechanism that is not known.
@@ -158,9 +162,10 @@ class TabularClassification(_Tables):
         n_classes: int = 10,
         missing: float = 0.2,
         mechanisms: dict[str, float] | None = None,
+        all_relevant: float = 0.0,
     ) -> None:
         default = {"linear": 3.0, "trees": 2.0, "neural": 2.0, "prototypes": 1.5, "clusters": 4.0, "graph": 2.0}
-        super().__init__(n_features, missing, _chosen(mechanisms, default))
+        super().__init__(n_features, missing, _chosen(mechanisms, default), all_relevant)
         self.n_classes = check_int("n_classes", n_classes, minimum=2)
         self._n_scores = self.n_classes
 
@@ -222,6 +227,7 @@ class TabularRegression(_Tables):
         n_features: d >= 1, columns of x.
         missing: share of the tasks in which values are missing, in [0, 1].
         mechanisms: weights by name, of those to draw from; None for all.
+        all_relevant: share of the tasks in which every column matters for sure, in [0, 1].
 
     Raises:
         ValueError: sizes out of range, or a mechanism that is not known.
@@ -229,9 +235,15 @@ class TabularRegression(_Tables):
 
     n_classes: None = None
 
-    def __init__(self, n_features: int = 20, missing: float = 0.2, mechanisms: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        n_features: int = 20,
+        missing: float = 0.2,
+        mechanisms: dict[str, float] | None = None,
+        all_relevant: float = 0.0,
+    ) -> None:
         default = {"linear": 3.0, "trees": 2.0, "neural": 2.5, "prototypes": 1.0, "graph": 2.5}
-        super().__init__(n_features, missing, _chosen(mechanisms, default))
+        super().__init__(n_features, missing, _chosen(mechanisms, default), all_relevant)
 
     def _sample_labels(self, n_tasks: int, generator: torch.Generator) -> dict[str, Tensor]:
         heavy = chance((n_tasks,), 0.25, generator)
