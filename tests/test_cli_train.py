@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
+from tables import blobs
 
 import ctxlearn
 import ctxlearn.studies
@@ -211,6 +212,11 @@ def test_the_examples_of_the_documentation_run(monkeypatch, capsys):
     smaller = {"train": FLAGS, "evaluate": ["--n_tasks", "4", "--n_points", "5"]}
     smaller["identify"] = ["--n_contexts", "32"]
     monkeypatch.delitem(sys.modules, "mine", raising=False)
+    x, species = blobs(24)
+    rows = pd.DataFrame(x, columns=["length", "width", "weight"])
+    rows.assign(species=[f"kind {c}" for c in species]).to_csv("train.csv", index=False)
+    rows.assign(zip_code=species, price=rows["length"]).to_csv("houses.csv", index=False)
+    rows.head(3).assign(zip_code=0).to_csv("new.csv", index=False)
     for kind, body in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         if kind == "console":
             for line in body.splitlines():
@@ -221,3 +227,4 @@ def test_the_examples_of_the_documentation_run(monkeypatch, capsys):
             Path(body.split("\n", 1)[0].removeprefix("# ")).write_text(body)
     assert studied == ["optimal", "optimal"]
     assert Path("shifted.csv").is_file()
+    assert Path("predicted.csv").is_file()
