@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
 
 
-class InContextEstimator(BaseEstimator):  # type: ignore[misc]
+class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """A learner with scikit-learn's face; `InContextClassifier` and `InContextRegressor` are the two there are."""
 
     _kind: str
@@ -177,13 +178,13 @@ class InContextEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return ask_without_each(self._reading.learner, fitted.views, fitted.x, fitted.y, x, answer, together)
 
+    @abstractmethod
     def _target(self) -> dict[str, Any]:
         """What is known of y, as JSON-able data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _set_target(self, facts: dict[str, Any]) -> None:
         """The opposite of `_target`."""
-        raise NotImplementedError
 
 
 def means(learner: Learner, state: Any, query_x: torch.Tensor) -> torch.Tensor:
