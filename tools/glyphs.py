@@ -15,7 +15,7 @@ import argparse
 import hashlib
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -163,13 +163,19 @@ def build() -> tuple[list[dict[str, object]], np.ndarray]:
     return scripts, np.stack(images)
 
 
-def rendering(character, paths, load, number, numbers):  # type: ignore[no-untyped-def]
+def rendering(
+    character: str,
+    paths: list[Path],
+    load: Callable[[Path], ImageFont.FreeTypeFont],
+    number: int,
+    numbers: np.random.Generator,
+) -> np.ndarray:
     """Rendering 0 is the base; the others differ in font, weight and shape."""
     path = paths[0] if number == 0 else paths[int(numbers.integers(len(paths)))]
     pixels = drawn(character, load(path), 0 if number == 0 else int(numbers.integers(3)))
     small = framed(pixels if number == 0 else bent(pixels, numbers), SIZE, 24)
     assert small is not None, (character, number)
-    return np.uint8(np.round(small * (LEVELS - 1)))
+    return np.round(small * (LEVELS - 1)).astype(np.uint8)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ class Settings:
 
 PROFILES = {
     "smoke": Settings((3,), (1, 2), {3: 2}, {3: 4}, 4, 16, 1, 20),
+    # for about half an hour on 2 cores by arithmetic; not timed yet
     "quick": Settings((5, 20), (1, 5), {5: 900, 20: 250}, {5: 16, 20: 4}, 32, 96, 4, 600),
     "paper": Settings((5, 20), (1, 5), {5: 60_000, 20: 60_000}, {5: 64, 20: 16}, 64, 256, 8, 2000),
 }
