@@ -12,7 +12,7 @@ from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.identification import Identification
 from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, STYLES, label, new_figure
+from ctxlearn.studies.drawing import COLOURS, STYLES, label, new_figure, shared_legend
 
 if TYPE_CHECKING:
     from ctxlearn.studies.algorithms import Agreement
@@ -49,7 +49,7 @@ def agreement_section(agreed: Agreement) -> Section:
                     row.append("itself")
             rows.append(row)
         axes[i][0].set_ylabel("equal decisions (%)")
-    axes[0][0].legend(fontsize=6.5, loc="lower right")
+    shared_legend(figure, axes[0][0], 4)
     return Section(
         "As whom does it decide?",
         [
@@ -86,7 +86,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
     for name, identification in found.items():
         if identification.n_classes is None:
             continue
-        rows.append([name, *(_words(identification, n) for n in lengths)])
+        rows.append([name, *(nearest_words(identification, n) for n in lengths)])
         figures.append(
             Figure(
                 "identified-" + name.replace(", shown ", "-").replace(" ", "-"),
@@ -115,7 +115,8 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
     )
 
 
-def _words(found: Identification, n: int) -> str:
+def nearest_words(found: Identification, n: int) -> str:
+    """The best candidates for n points, and whether even they were refused."""
     verdict = found.verdict(n)
     names = " or ".join(verdict.members)
     return names if verdict.accepted else f"none, nearest: {names}"
@@ -156,9 +157,9 @@ def ridge_section(
         axis.set_xlabel("labelled points in the context, n")
         axis.set_ylabel("squared difference of predictions")
         axis.set_title(name.split(" on ")[1], loc="left", fontsize=10)
-        axis.legend(fontsize=6)
         for quantity, value in one.fitted.items():
             rows.append([name.split("noise ")[1], f"fitted by identify: {quantity}", f"{value:.4g}", ""])
+    shared_legend(figure, axes[0][-1], 7)
     tables = [
         Table("Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows)
     ]
