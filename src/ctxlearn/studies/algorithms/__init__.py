@@ -23,7 +23,6 @@ from ctxlearn.studies import optimal
 from ctxlearn.studies.algorithms.page import (
     agreement_section,
     identified_section,
-    nearest_words,
     results_table,
     ridge_section,
 )
@@ -101,21 +100,20 @@ class Algorithms(Study):
         ridges = measure_ridges(settings, learners, workload)
         claims = decide_claims(agreed, ridges)
         held = {v: sum(c.verdict == v for c in claims) for v in ("holds", "undecided", "fails")}
-        few, many = settings.lengths[0], settings.lengths[-1]
+        shown = settings.lengths[1]  # with more points scores saturate, with fewer many rules are one
         sides = [c for c in claims if "-runs-bayes-not-" in c.id]
-        nearest = {
-            family: [nearest_words(found[f"mixture model, shown {family}"], n) for n in (few, many)]
-            for family in FAMILIES
-        }
+        verdicts = {family: found[f"mixture model, shown {family}"].verdict(shown) for family in FAMILIES}
+        accepted = sum(verdict.accepted for verdict in verdicts.values())
         return Findings(
             title="Which learning algorithm does an in-context model run?",
             asked="A model that learns in context runs some learning algorithm on its context. Is it the one that was made for its"
             " kind of task (MatchNet, ProtoNet, CNP), the Bayes-optimal predictor, or something else; and does a model of a"
             " mixture change its algorithm with the kind of task it is shown?",
-            found="Where the Bayes predictor and the learner made for a family decide otherwise, the in-context models side with the"
-            f" Bayes predictor: {sum(c.verdict == 'holds' for c in sides)} of {len(sides)} such claims hold. Named by its scores, the"
-            f" mixture's model with {count(few, 'labelled point')}, and with {many}, is: "
-            + "; ".join(f"on {family} tasks {first}, and {last}" for family, (first, last) in nearest.items())
+            found="That the in-context models side with the Bayes predictor where it and the learner made for a family decide otherwise:"
+            f" {sum(c.verdict == 'holds' for c in sides)} of {len(sides)} such claims hold. By its scores with"
+            f" {count(shown, 'labelled point')} the mixture's model is nearest to "
+            + ", ".join(f"{next(iter(verdict.members))} on {family} tasks" for family, verdict in verdicts.items())
+            + f"; near enough to say that it runs that algorithm on {accepted} of these {len(verdicts)}"
             + f". In all, {held['holds']} claims hold, {held['undecided']} are undecided, {held['fails']} fail.",
             sure=f"{count(settings.n_tasks, 'new test task')} per family and seed for the claims, {settings.n_contexts} probe contexts of"
             f" each length for the identification, {count(len(learners), 'training seed')}."

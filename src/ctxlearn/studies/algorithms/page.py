@@ -35,7 +35,8 @@ def agreement_section(agreed: Agreement) -> Section:
                 low, high = task_interval(flat, bounded=False)
                 lengths = np.arange(1, flat.shape[1])
                 colour = COLOURS.get(name, "#0072B2")
-                axis.plot(lengths, flat.mean(0)[1:], color=colour, linestyle=STYLES.get(name, "-"), label=label(name))
+                words = "the other in-context model" if name in models else label(name)
+                axis.plot(lengths, flat.mean(0)[1:], color=colour, linestyle=STYLES.get(name, "-"), label=words)
                 axis.fill_between(lengths, low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
             axis.axhline(50, color=COLOURS["Chance"], linestyle=STYLES["Chance"], label="chance")
             axis.set_title(f"{model}\nshown {family} tasks", loc="left", fontsize=10)
@@ -86,7 +87,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
     for name, identification in found.items():
         if identification.n_classes is None:
             continue
-        rows.append([name, *(nearest_words(identification, n) for n in lengths)])
+        rows.append([name, *(_words(identification, n) for n in lengths)])
         figures.append(
             Figure(
                 "identified-" + name.replace(", shown ", "-").replace(" ", "-"),
@@ -115,8 +116,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
     )
 
 
-def nearest_words(found: Identification, n: int) -> str:
-    """The best candidates for n points, and whether even they were refused."""
+def _words(found: Identification, n: int) -> str:
     verdict = found.verdict(n)
     names = " or ".join(verdict.members)
     return names if verdict.accepted else f"none, nearest: {names}"
@@ -151,7 +151,7 @@ def ridge_section(
     first.set_title("which ridge is it?", loc="left", fontsize=10)
     first.legend(fontsize=7)
     for axis, (name, one) in zip(axes[0][1:], regressions.items(), strict=True):
-        for candidate, part in one.results.groupby("candidate", sort=False):
+        for candidate, part in one.results.groupby("candidate", sort=True):  # so both panels have the same colours
             axis.plot(part["n_context"], part["squared_difference"], marker=".", label=str(candidate))
         axis.set_yscale("log")
         axis.set_xlabel("labelled points in the context, n")
