@@ -179,11 +179,26 @@ def test_scores_against_their_definitions():
     assert sure == pytest.approx([-np.log(0.005), -np.log(0.995)])
 
 
+def test_categories_that_look_like_numbers_in_a_few_rows_stay_categories():
+    """Some contexts of four cars have the drive "4" alone; "f" and "r" come later."""
+    task = BY_NAME["cars 1999-2008: miles per gallon above median"]
+    data = task_data(task)
+    assert {"4", "f", "r"} == set(data.x["drv"].cat.categories)
+    only = np.flatnonzero(data.x["drv"] == "4")
+    other = np.flatnonzero(data.x["drv"] == "r")[:2]
+    context = np.concatenate([only[data.y[only] == label][:2] for label in (0, 1)])
+    shares = (
+        contestants.contestant(SHIPPED, 0).fit(data.x.iloc[context], data.y[context]).predict_proba(data.x.iloc[other])
+    )
+    assert shares.sum(1) == pytest.approx(1.0)
+
+
 def test_rivals_learn_take_gaps_and_categories_and_one_row_of_a_class():
     task = BY_NAME["penguins: species"]
     data = task_data(task)
     context, queries = draw_rows(task, data.y, 0)
     asked = data.x.iloc[queries].copy()
+    asked["island"] = asked["island"].cat.add_categories("Elsewhere")
     asked.loc[asked.index[:3], "island"] = "Elsewhere"
     asked.loc[asked.index[:3], "body_mass_g"] = np.nan
     for name, rival in RIVALS.items():

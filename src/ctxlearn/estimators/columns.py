@@ -198,7 +198,8 @@ def _as_numbers(name: str, found: Numbers | pd.Series[Any]) -> Numbers:
     wrong = found[numbers.isna() & found.notna()]
     if len(wrong):
         raise ValueError(
-            f"X: {_cell(name, wrong.index[0])}: expected a number, as in fit, got {describe(_category(wrong.iloc[0]))}"
+            f"X: {_cell(name, wrong.index[0])}: expected a number, as in fit, got {describe(_category(wrong.iloc[0]))};"
+            " where its values are names, make the column categorical in both (pandas: astype('category'))"
         )
     return numbers.to_numpy(dtype=np.float64)
 

@@ -162,8 +162,11 @@ def _labels(values: pd.Series, cut: str) -> tuple[pd.Series, list[str]]:
     return pd.Series([names[code] for code in codes], index=values.index), names
 
 
-def _column(values: pd.Series, categorical: bool) -> NDArray[np.float64] | NDArray[np.object_]:
-    """A feature as numbers, or as text where it is categories, with NaN for what is missing."""
+def _column(values: pd.Series, categorical: bool) -> NDArray[np.float64] | pd.Categorical:
+    """A feature as numbers, or as categories that are text; NaN where missing.
+
+    They are declared to be categories, since the texts of a few rows may all look like numbers.
+    """
     if not categorical and pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=np.float64)
-    return np.array([np.nan if pd.isna(v) else str(v) for v in values], dtype=object)
+    return pd.Categorical([np.nan if pd.isna(v) else str(v) for v in values])
