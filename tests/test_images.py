@@ -200,5 +200,5 @@ def test_the_images_of_one_domain_are_its_own_and_their_classes_can_be_dealt_apa
     here, there = grek.split(0.5, 0.5, generator=seeded())
     assert not set(here.classes) & set(there.classes)
     assert not {image.tobytes() for image in here.x} & {image.tobytes() for image in there.x}
-    with pytest.raises(ValueError, match="^name: expected one of"):
+    with pytest.raises(ValueError, match=r"^name: expected one of"):
         validation.labelled_of("Latn")

@@ -48,9 +48,9 @@ def test_tasks_with_unequal_classes_are_answered_as_each_alone():
 
 
 def test_a_learner_that_has_the_classes_or_none_is_refused():
-    with pytest.raises(ValueError, match="^n_classes: expected"):
+    with pytest.raises(ValueError, match=r"^n_classes: expected"):
         MoreWays(NearestNeighbor(2, 3), 3)
-    with pytest.raises(ValueError, match="^learner: expected a learner of classes"):
+    with pytest.raises(ValueError, match=r"^learner: expected a learner of classes"):
         MoreWays(NearestNeighbor(2, None), 3)
 
 
@@ -68,7 +68,7 @@ def test_shots_are_drawn_from_one_to_one_round_less_than_there_are():
 
 def test_shots_need_classes_and_two_rounds():
     draws = torch.Generator().manual_seed(0)
-    with pytest.raises(ValueError, match="^batch: expected tasks of classes"):
+    with pytest.raises(ValueError, match=r"^batch: expected tasks of classes"):
         RandomShots()(NearestNeighbor(2, None), LinearRegression(2).sample(2, 6, generator=draws), draws)
-    with pytest.raises(ValueError, match="^n_points: expected at least 4 points of a 2-way task"):
+    with pytest.raises(ValueError, match=r"^n_points: expected at least 4 points of a 2-way task"):
         RandomShots()(NearestNeighbor(2, 2), ClassPrototype().sample(2, 3, generator=draws), draws)

@@ -8,7 +8,6 @@ from torch import Tensor
 from ctxlearn.checks import check_int, describe
 from ctxlearn.learners.base import Learner, State
 
-
 Shown = list[tuple[Tensor, State]]
 """What the learner made of one group of classes: rows and state of those tasks that have equally many points of it."""
 
