@@ -70,7 +70,7 @@ class MoreWays(Learner):
         label = (y[..., None] == group).long().argmax(-1)
         sizes = member.sum(1)
         parts = []
-        for size in sizes.unique().tolist():
+        for size in sorted(set(sizes.tolist())):
             rows = (sizes == size).nonzero()[:, 0]
             points = member[rows].long().argsort(dim=1, descending=True, stable=True)[:, :size]
             here = torch.arange(len(rows), device=x.device)[:, None]

@@ -82,6 +82,7 @@ def _adapted(
             tuned = adapt_to_domain(
                 learner,
                 tasks,
+                held_out=0.125,
                 steps=meta.adaptation_steps,
                 batch=16,
                 check_every=max(1, meta.adaptation_steps // 4),

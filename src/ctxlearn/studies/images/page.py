@@ -90,7 +90,7 @@ def _trained(settings: Settings) -> str:
         f"episodes and as many steps: {steps}, 1 to {MOST_SHOTS} shots, each character turned by a multiple of 90 degrees. The in-context transformer has "
         f"{count(settings.depth, 'block')} of width {settings.width} and begins as a comparison of distances written by hand: untrained, "
         "it answers by the mean squared distance of the encoder's vectors to a class's points. So a step of it costs more than one of "
-        "ProtoNet by its blocks, about a fifth. MAML takes three inner steps, first order, which makes its steps twice as dear. "
+        "ProtoNet by its blocks, about a quarter. MAML takes three inner steps, first order, which makes its steps twice as dear. "
         f"{few}-way and {many}-way episodes have learners of their own."
     )
 
@@ -216,10 +216,10 @@ def _adapting_words(settings: Settings) -> str:
         f"Each of {meta.n_scripts} unseen scripts is cut into two halves of its characters. A model is adapted to {way}-way episodes of the one, "
         f"{2 * meta.shots + 1} images of each character, and measured on {meta.n_probe} one-shot episodes of the other, so of characters and images that it did not "
         f"adapt to. In-context learning is the model of the table above. M2 begins with the same weights and is trained, for {meta.steps:,} steps of "
-        f"{meta.n_domains} scripts, by the loss on {meta.n_tasks} fresh episodes of a script after {count(meta.inner_steps, 'gradient step')} on {meta.n_tasks} others; "
-        "step sizes are learned. It is first order, and the inner steps leave the encoder as it is, since second order through "
+        f"{meta.n_domains} scripts, by the loss on {meta.n_tasks} fresh episodes of a script after {count(meta.inner_steps, 'gradient step')} on {meta.n_tasks} others. "
+        "It is first order, and the inner steps leave the encoder as it is, since second order through "
         "the encoder is more than this profile can pay. Fine-tuning (adapt_to_domain) is given to both: AdamW at 3e-4, at most "
-        f"{meta.adaptation_steps} steps, a quarter of the episodes held out, and the model as it was where that does not help."
+        f"{meta.adaptation_steps} steps, an eighth of the episodes held out, and the model as it was where that does not help."
     )
 
 

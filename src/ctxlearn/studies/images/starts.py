@@ -13,7 +13,9 @@ from ctxlearn.recorded import Recorded
 
 
 class WithSquare(Recorded, nn.Module):
-    """A module's vector v, (M, e), and -|v|^2 after it, (M, e + 1): a scalar product can then be a distance.
+    """A module's vector v, (M, e), and -|v|^2 / e after it, (M, e + 1): a scalar product can then be a distance.
+
+    Divided by e, the square is of the size of the vector's entries, which layer norms ask for.
 
     Args:
         module: from (M, *shape) to (M, e).
@@ -25,7 +27,7 @@ class WithSquare(Recorded, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         v: Tensor = self.module(x)
-        return torch.cat([v, -v.square().sum(-1, keepdim=True)], dim=-1)
+        return torch.cat([v, -v.square().mean(-1, keepdim=True)], dim=-1)
 
 
 class StartsAsDistances(InContextTransformer):
@@ -33,8 +35,10 @@ class StartsAsDistances(InContextTransformer):
 
     With f the encoder, the last block's head scores 2 f(q).f(x_i) - |f(x_i)|^2 and averages the labels by it, so that the logit
     of a class is |f(q)|^2 less the mean of |f(q) - f(x_i)|^2 over its points, where all classes have equally many. With one shot this is
-    ProtoNet. The blocks before it attend to the context as any transformer's do, but add nothing at first. It is
-    rebuilt from its arguments alone; trained, it is an `InContextTransformer` like any other.
+    ProtoNet. The blocks before it attend to the context as any transformer's do, but add nothing at first. Trained are the encoder
+    and all blocks; the embedding, which only puts the encoder's vector and the label into the stream, and the read-out stay as
+    they are, since what they could learn the encoder and the blocks can, and their steps are noise in the distances.
+    It is rebuilt from its arguments alone; trained, it is an `InContextTransformer` like any other.
 
     Args:
         n_features: shape of one input.
@@ -84,13 +88,14 @@ class StartsAsDistances(InContextTransformer):
         self._blocks[-1].load_state_dict(built.blocks[0].state_dict())
         for mine, given in ((self.embed, built.embed), (self.out, built.out)):
             mine.load_state_dict(given.state_dict())
+            mine.requires_grad_(False)
 
 
 def distances(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
-    """The circuit of one head; see `StartsAsDistances`. The encoder's last output is -|f|^2."""
+    """The circuit of one head; see `StartsAsDistances`. The encoder's last output is -|f|^2 / e."""
     last = eye(size)[-1]
     head = Head(
-        query={"x": 2 * (eye(size) - torch.outer(last, last)), BIAS: last},
+        query={"x": 2 * (eye(size) - torch.outer(last, last)), BIAS: (size - 1) * last},
         key={"x": eye(size)},
         value={"label": eye(n_classes)},
         write={"answer": n_classes * eye(n_classes)},  # a mean over all points: a class has one in C of them
