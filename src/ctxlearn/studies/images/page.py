@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -43,9 +43,14 @@ WORDS = {
 }
 
 
+Intervals = Mapping[tuple[str, int, int, str], Interval]
+"""Of `Accuracies`, each once."""
+
+
 def sections(settings: Settings, measured: Accuracies, adapted: Adapted) -> list[Section]:
     """The page below its claims."""
     few, many = settings.ways[0], settings.ways[-1]
+    shown = {key: mean_interval(values) for key, values in measured.items()}
     return [
         Section(
             "Episodes",
@@ -57,7 +62,7 @@ def sections(settings: Settings, measured: Accuracies, adapted: Adapted) -> list
             ],
             [_examples(few)],
         ),
-        Section("Accuracy", [], [_accuracy(settings, measured)], [_table(settings, measured)]),
+        Section("Accuracy", [], [_accuracy(settings, shown)], [_table(settings, shown)]),
         Section(
             "What the training makes of it",
             [
@@ -67,8 +72,8 @@ def sections(settings: Settings, measured: Accuracies, adapted: Adapted) -> list
                 f"least, and its log-probabilities are averaged (MoreWays), on {settings.n_grouped} of the episodes. Kinds: learners that were trained on alphabets "
                 "alone, for as many steps, meet alphabets that they did not see, and syllabaries and logographs."
             ],
-            [_kinds(settings, measured)],
-            [_training_table(settings, measured)],
+            [_kinds(settings, shown)],
+            [_training_table(settings, measured, shown)],
         ),
         Section(
             "Adapting to a new script",
@@ -116,15 +121,15 @@ def _examples(way: int) -> Figure:
     )
 
 
-def _accuracy(settings: Settings, measured: Accuracies) -> Figure:
-    panels = _panels(measured)
+def _accuracy(settings: Settings, shown: Intervals) -> Figure:
+    panels = _panels(shown)
     figure, axes = new_figure(1, len(panels), width=4.2 * len(panels), height=3.8)
     for axis, (place, way) in zip(axes[0], panels, strict=True):
         for i, name in enumerate(NAMES):
-            shown = [mean_interval(measured[place, way, shots, name]) for shots in settings.shots]
-            centre = np.arange(len(shown)) + 0.13 * (i - (len(NAMES) - 1) / 2)
-            heights = np.array([100 * s.value for s in shown])
-            axis.bar(centre, heights, 0.13, yerr=100 * error_bars(shown), color=COLOURS[name], label=_words(name))
+            bars = [shown[place, way, shots, name] for shots in settings.shots]
+            centre = np.arange(len(bars)) + 0.13 * (i - (len(NAMES) - 1) / 2)
+            heights = [100 * bar.value for bar in bars]
+            axis.bar(centre, heights, 0.13, yerr=100 * error_bars(bars), color=COLOURS[name], label=_words(name))
         axis.axhline(100 / way, color="#000000", linestyle=(0, (1, 3)), label="chance")
         axis.set_xticks(range(len(settings.shots)), [f"{k}-shot" for k in settings.shots])
         axis.set_ylim(0, 100)
@@ -139,21 +144,21 @@ def _accuracy(settings: Settings, measured: Accuracies) -> Figure:
     )
 
 
-def _panels(measured: Accuracies) -> list[tuple[str, int]]:
-    found = {(place, way) for place, way, _, name in measured if name == "CNP"}
+def _panels(shown: Intervals) -> list[tuple[str, int]]:
+    found = {(place, way) for place, way, _, name in shown if name == "CNP"}
     return sorted(found, key=lambda p: (p[0] == DIGITS, p[1]))
 
 
-def _table(settings: Settings, measured: Accuracies) -> Table:
+def _table(settings: Settings, shown: Intervals) -> Table:
     rows = []
-    for place, way in _panels(measured):
+    for place, way in _panels(shown):
         for shots in settings.shots:
-            cells = [_cell(mean_interval(measured[place, way, shots, name])) for name in NAMES]
+            cells = [_cell(shown[place, way, shots, name]) for name in NAMES]
             rows.append([f"{place}, {way}-way {shots}-shot", *cells, percent(1 / way)])
     return Table("Accuracy, %, with 95 % intervals", ["episodes", *map(_words, NAMES), "chance"], rows)
 
 
-def _training_table(settings: Settings, measured: Accuracies) -> Table:
+def _training_table(settings: Settings, measured: Accuracies, shown: Intervals) -> Table:
     few, many = settings.ways[0], settings.ways[-1]
     compared = [
         (SCRIPTS, few, RANDOM, ICL, "random start"),
@@ -169,9 +174,9 @@ def _training_table(settings: Settings, measured: Accuracies) -> Table:
     for place, way, name, baseline, words in compared:
         for shots in settings.shots:
             own, other = measured[place, way, shots, name], measured[place, way, shots, baseline]
-            other = other[:, : own.shape[1]]
-            cells = [_cell(mean_interval(values)) for values in (own, other)]
-            rows.append([words, f"{place}, {way}-way {shots}-shot", *cells, _signed(mean_interval(own - other))])
+            gain = _signed(mean_interval(own - other[:, : own.shape[1]]))
+            cells = [_cell(shown[place, way, shots, each]) for each in (name, baseline)]
+            rows.append([words, f"{place}, {way}-way {shots}-shot", *cells, gain])
     return Table(
         "Accuracy, %, against the same learner as in the table above, equal steps, with 95 % intervals",
         ["arm", "episodes", "arm's", "baseline's", "difference, paired"],
@@ -179,19 +184,19 @@ def _training_table(settings: Settings, measured: Accuracies) -> Table:
     )
 
 
-def _kinds(settings: Settings, measured: Accuracies) -> Figure:
+def _kinds(settings: Settings, shown: Intervals) -> Figure:
     few = settings.ways[0]
     figure, axes = new_figure(1, 2, width=9.0, height=3.6)
     names = [n for name in SHIFTED for n in (name, shifted(name))]
     for axis, place in zip(axes[0], (NEW_ALPHABETS, NEW_KINDS), strict=True):
         for i, name in enumerate([*names, PIXELS]):
             own = name.removesuffix(", alphabets only")
-            shown = [mean_interval(measured[place, few, shots, name]) for shots in settings.shots]
+            bars = [shown[place, few, shots, name] for shots in settings.shots]
             axis.bar(
-                np.arange(len(shown)) + 0.16 * (i - 2),
-                [100 * s.value for s in shown],
+                np.arange(len(bars)) + 0.16 * (i - 2),
+                [100 * bar.value for bar in bars],
                 0.15,
-                yerr=100 * error_bars(shown),
+                yerr=100 * error_bars(bars),
                 color=COLOURS[own],
                 alpha=1.0 if own == name else 0.45,
                 label=_words(own) + ("" if own == name else ", trained on alphabets"),
