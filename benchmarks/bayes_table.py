@@ -2,6 +2,7 @@
 
     python -m benchmarks.bayes_table              # 2,000 tasks a family, about a minute on 2 cores
     python -m benchmarks.bayes_table --tasks 10000   # the size at which a gain over an exact oracle would be news
+    python -m benchmarks.bayes_table --tasks 10000 --runs results/selection-quick/runs   # and the learners trained there
 
 Also: the ceiling of the mixture of the three training families, the largest standardised gain of any rule over the
 oracle (above 3 would refute that it is one), and the time and memory that each oracle took.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +22,8 @@ from ctxlearn.evaluation import score_prefixes
 from ctxlearn.learners import Learner, MatchNet, ProtoNet
 from ctxlearn.references import BayesOptimal, LogisticRegression, MeanThreshold, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.studies.selection import STUDY
+from ctxlearn.studies.store import RunStore
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial, TaskFamily
 
 LENGTHS = [0, 1, 2, 4, 8, 16, 32, 49]
@@ -30,7 +34,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=2000, help="tasks a family")
     parser.add_argument("--particles", type=int, default=2000, help="tasks where the predictor samples")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", type=Path, help="folder of runs of the study selection, profile quick")
     options = parser.parse_args()
+    trained = {} if options.runs is None else trained_learners(options.runs)
     training: list[TaskFamily] = [ClassPrototype(), PairwiseMetric(), Amortization()]
     mixture = BayesOptimal(Mixture(training))
     print(f"{'accuracy in % (standard error)':44}" + "".join(f"{f'n = {n}':>12}" for n in LENGTHS) + "   n = 1..49")
@@ -52,6 +58,7 @@ def main() -> None:
         }
         if isinstance(family, Amortization):
             rules["threshold at sum u / (n + 2)"] = MeanThreshold(2)
+        rules |= trained
         gains = {}
         for name, rule in rules.items():
             scores = score_prefixes(rule, tasks)
@@ -69,6 +76,12 @@ def main() -> None:
             f" {tasks.n_tasks} tasks: {took[0]:.1f} s, {took[1]:.1f} s of processor time; at most {memory} MB so far",
             flush=True,
         )
+
+
+def trained_learners(folder: Path) -> dict[str, Learner]:
+    """What the study selection trained in its quick profile, first seed."""
+    store = RunStore(folder)
+    return {name: store.load(training) for name, training in STUDY.trainings("quick", 0).items()}
 
 
 def row(name: str, scores: np.ndarray) -> None:

@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from scipy import stats
 from torch import Tensor
-from tqdm import tqdm
 
 from ctxlearn.checks import check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
@@ -106,9 +106,7 @@ def answer_prefixes(
 ) -> Tensor:
     """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N)."""
     pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
-    bar = tqdm(
-        total=tasks.n_tasks, desc=f"evaluate {name}", unit="task", disable=not progress, dynamic_ncols=True, leave=False
-    )
+    bar = progress_bar(tasks.n_tasks, f"evaluate {name}", shown=progress, unit="task", leave=False)
 
     def answer(piece: Tensor) -> Tensor:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ctxlearn.checks import check_features, check_float, check_int, describe, unknown_name
 from ctxlearn.episodes import Tasks
@@ -20,6 +19,7 @@ from ctxlearn.identification.responses import Responses, check_alone, implicit_w
 from ctxlearn.identification.result import NONE, Identification, Verdict
 from ctxlearn.identification.views import view_scores, views_of
 from ctxlearn.learners.base import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.tasks.base import TaskFamily
 
 LENGTHS = (1, 2, 4, 8, 16, 32)
@@ -101,7 +101,7 @@ def identify(
     modes = [(m, m.training) for m in (predictor, *replicates, *known.values()) if isinstance(m, Learner)]
     fitting = 2 if candidates is None and classes is None else 0
     total = len(drawn) * n_contexts * (len(asked) + len(known) + fitting)
-    bar = tqdm(total=total, desc="identify", unit="context", disable=not progress, dynamic_ncols=True, leave=False)
+    bar = progress_bar(total, "identify", shown=progress, unit="context", leave=False)
     try:
         for learner, _ in modes:
             learner.eval()

@@ -8,9 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ctxlearn.learners.base import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.recorded import configuration
 from ctxlearn.storage import write_json
 from ctxlearn.studies.worker import Worker
@@ -83,11 +82,10 @@ class RunStore:
             return
         begun = {t.hash: self._steps_done(t) for t in waiting}
         total = sum(t.cost * (t.config.steps - begun[t.hash]) for t in waiting)
-        bar = tqdm(
-            total=100.0,
-            desc=f"{len(waiting)} trainings",
-            disable=not progress,
-            dynamic_ncols=True,
+        bar = progress_bar(
+            100.0,
+            f"{len(waiting)} trainings",
+            shown=progress,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}",
         )
         idle = [Worker() for _ in range(min(jobs, len(waiting)))]
@@ -114,8 +112,8 @@ class RunStore:
                     idle.append(worker)
                 done = [(t, t.config.steps) for t in finished]
                 done += [(t, max(begun[t.hash], self._steps_done(t))) for t, _ in running.values()]
-                bar.n = 100.0 * sum(t.cost * (steps - begun[t.hash]) for t, steps in done) / total
-                bar.set_postfix_str(", ".join(t.name for t, _ in running.values()))
+                bar.set_postfix_str(", ".join(t.name for t, _ in running.values()), refresh=False)
+                bar.update(100.0 * sum(t.cost * (steps - begun[t.hash]) for t, steps in done) / total - bar.n)
 
     def _steps_done(self, training: Training) -> int:
         files = RunFolder(self.path(training)).checkpoint_files()

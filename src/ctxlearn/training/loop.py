@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ctxlearn.checks import trusted_values
 from ctxlearn.learners.base import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.storage import StorageError
 from ctxlearn.threads import Workers, available_cores
@@ -74,14 +74,12 @@ class TrainingLoop:
         config = self.config
         for replica in self.replicas:
             replica.train()
-        bar = tqdm(
-            total=config.steps,
+        bar = progress_bar(
+            config.steps,
+            f"train {type(self.learner).__name__}",
+            shown=config.progress and self.writes,
             initial=self.step,
-            desc=f"train {type(self.learner).__name__}",
             unit="step",
-            disable=not (config.progress and self.writes),
-            dynamic_ncols=True,
-            mininterval=0.5,
         )
         with self.workers, bar:
             while self.step < config.steps:

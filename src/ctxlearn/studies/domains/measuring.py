@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.references import BayesOptimal, DomainBayes, EffectiveSampleSizeWarning
 from ctxlearn.seeding import Stream
 from ctxlearn.studies.base import Workload
@@ -68,12 +68,11 @@ def measure(part: Part, learners: Mapping[int, Mapping[str, Learner]], workload:
     gates, rows, diverged = [], [], 0
     with one_thread_per_operator(), Workers(workload.threads) as workers:
         for seed, arms in learners.items():
-            bar = tqdm(
-                total=part.n_validation + part.n_test,
-                desc=f"{name}, seed {seed}",
+            bar = progress_bar(
+                part.n_validation + part.n_test,
+                f"{name}, seed {seed}",
+                shown=workload.progress,
                 unit="domain",
-                disable=not workload.progress,
-                dynamic_ncols=True,
                 leave=False,
             )
             with bar:

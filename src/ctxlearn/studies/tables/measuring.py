@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from ctxlearn.progress import progress_bar
 from ctxlearn.storage import write_json
 from ctxlearn.studies.base import Workload
 from ctxlearn.studies.tables.catalogue import TASKS, TableTask, task_data
@@ -82,7 +82,7 @@ def measure(
         folder = workload.parts or Path(stack.enter_context(TemporaryDirectory()))
         paths = {part: folder / f"{key[:20]}.json" for part, key in parts.items()}
         missing = [part for part, path in paths.items() if not path.is_file()]
-        bar = tqdm(total=len(missing), desc="learner on task", disable=not workload.progress, dynamic_ncols=True)
+        bar = progress_bar(len(missing), "learner on task", shown=workload.progress)
         with bar:
             _measure_missing({part: paths[part] for part in missing}, workload.threads, bar)
         return _together({part: json.loads(path.read_text()) for part, path in paths.items()})
