@@ -55,15 +55,16 @@ def meet(settings: Settings, seed: int) -> list[Script]:
     return met
 
 
-def measure_adapting(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], threads: int) -> Adapted:
+def measure_adapting(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Adapted:
     """Both arms on new scripts, as they are and adapted to each number of episodes."""
     found: dict[tuple[str, int], list[np.ndarray]] = {}
-    for seed, named in learners.items():
-        arms = {arm: named[run_name(arm, settings.ways[0])] for arm in (ICL, M2)}
-        with Workers(threads) as workers:
-            each = workers.map(partial(_adapted, settings, arms, seed), meet(settings, seed))
-        for key in each[0]:
-            found.setdefault(key, []).append(np.array([scores[key] for scores in each]))
+    n_scripts = len(learners) * settings.meta.n_scripts
+    with progress_bar(n_scripts, "adapting", shown=workload.progress) as bar, Workers(workload.threads) as workers:
+        for seed, named in learners.items():
+            arms = {arm: named[run_name(arm, settings.ways[0])] for arm in (ICL, M2)}
+            each = workers.map(partial(_adapted, settings, arms, seed, bar), meet(settings, seed))
+            for key in each[0]:
+                found.setdefault(key, []).append(np.array([scores[key] for scores in each]))
     return {key: np.stack(values) for key, values in found.items()}
 
 

@@ -14,7 +14,9 @@ from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import score_output
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner, MoreWays
+from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.studies.base import Workload
 from ctxlearn.studies.images.settings import (
     ALPHABETS,
     CLASSICAL,
@@ -58,11 +60,13 @@ def digits(way: int) -> Labelled:
     return Labelled(torch.nn.functional.pad(large, (2, 2, 2, 2)), y, way)
 
 
-def measure(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], threads: int) -> Accuracies:
+def measure(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Accuracies:
     """All learners on the same episodes: K shots, one query a class."""
     found: dict[tuple[str, int, int, str], list[np.ndarray]] = {}
-    for seed, named in learners.items():
-        for place, way, family, contestants in _contests(settings, named, seed):
+    contests = [(seed, *contest) for seed, named in learners.items() for contest in _contests(settings, named, seed)]
+    n_measured = sum(len(contestants) for *_, contestants in contests) * len(settings.shots)
+    with progress_bar(n_measured, "measuring", shown=workload.progress) as bar:
+        for seed, place, way, family, contestants in contests:
             tasks = family.sample(
                 settings.n_tasks, way * (MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way)
             )
@@ -71,8 +75,9 @@ def measure(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], t
                 if name == GROUPED:
                     asked = tasks.tasks(torch.arange(settings.n_grouped))
                 for shots in settings.shots:
-                    scores = answer(learner, asked, way * shots, way, threads)
+                    scores = answer(learner, asked, way * shots, way, workload.threads)
                     found.setdefault((place, way, shots, name), []).append(scores)
+                    bar.update()
     return {key: np.stack(values) for key, values in found.items()}
 
 
