@@ -6,13 +6,16 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners import Learner
+from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.studies.base import Workload
 from ctxlearn.studies.domains.adapting import take_inner_steps
 from ctxlearn.studies.images.measuring import answer
 from ctxlearn.studies.images.settings import ICL, M2, Settings, run_name
@@ -69,7 +72,7 @@ def measure_adapting(settings: Settings, learners: Mapping[int, Mapping[str, Lea
 
 
 def _adapted(
-    settings: Settings, arms: Mapping[str, Learner], seed: int, script: Script
+    settings: Settings, arms: Mapping[str, Learner], seed: int, bar: Any, script: Script
 ) -> dict[tuple[str, int], float]:
     way, meta = settings.ways[0], settings.meta
 
@@ -97,4 +100,5 @@ def _adapted(
         take_inner_steps(own, tasks, RandomShots())
         found[OWN, size] = accuracy(own)
     found[OWN, 0] = found[M2, 0]
+    bar.update()
     return found

@@ -26,8 +26,8 @@ class ImagesStudy(Study):
 
     def findings(self, profile: str, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Findings:
         settings = PROFILES[profile]
-        measured = measure(settings, learners, workload.threads)
-        adapted = measure_adapting(settings, learners, workload.threads)
+        measured = measure(settings, learners, workload)
+        adapted = measure_adapting(settings, learners, workload)
         claims = decide_claims(settings, measured, adapted)
         verdicts = Counter(claim.verdict for claim in claims)
         return Findings(
