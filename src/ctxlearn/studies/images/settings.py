@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -144,9 +145,10 @@ PROFILES = {
 }
 
 
-def training_family(way: int, kinds: list[str] | None = None) -> Pooled:
+@functools.cache
+def training_family(way: int, alphabets: bool = False) -> Pooled:
     """What is trained on: scripts of the training split, turned characters being characters of their own."""
-    return glyphs("train", way, kinds, augment="turn")
+    return glyphs("train", way, ALPHABETS if alphabets else None, augment="turn")
 
 
 def fresh_learner(name: str, settings: Settings, way: int, seed: int) -> Learner:
@@ -187,7 +189,7 @@ def trainings(settings: Settings, seed: int) -> dict[str, Training]:
     }
     found[run_name(RANDOM, few)] = _training(RANDOM, settings, few, seed, training_family(few))
     for name in SHIFTED:
-        family = training_family(few, ALPHABETS)
+        family = training_family(few, alphabets=True)
         found[run_name(shifted(name), few)] = _training(name, settings, few, seed, family, " on alphabets")
     found[run_name(CURRICULUM, many)] = _training(ICL, settings, many, seed, curriculum(settings), " by a curriculum")
     found[run_name(M2, few)] = m2_training(settings, few, seed)
