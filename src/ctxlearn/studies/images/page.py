@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
 
 from ctxlearn.evaluation.statistics import Interval, mean_interval
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table, count, percent
-from ctxlearn.studies.drawing import COLOURS, error_bars, label, legend_below, new_figure
+from ctxlearn.studies.drawing import COLOURS, error_bars, label, new_figure
 from ctxlearn.studies.images.adapting import OWN, Adapted
 from ctxlearn.studies.images.measuring import (
     DIGITS,
@@ -123,7 +125,7 @@ def _examples(way: int) -> Figure:
 
 def _accuracy(settings: Settings, shown: Intervals) -> Figure:
     panels = _panels(shown)
-    figure, axes = new_figure(1, len(panels), width=4.2 * len(panels), height=3.8)
+    figure, axes = new_figure(1, len(panels), width=4.2 * len(panels), height=4.6)
     for axis, (place, way) in zip(axes[0], panels, strict=True):
         for i, name in enumerate(NAMES):
             bars = [shown[place, way, shots, name] for shots in settings.shots]
@@ -135,7 +137,7 @@ def _accuracy(settings: Settings, shown: Intervals) -> Figure:
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)")
         axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
-    legend_below(axes[0][len(panels) // 2], columns=4)
+    _legend(figure, axes[0][0])
     return Figure(
         "images-accuracy",
         figure,
@@ -186,7 +188,7 @@ def _training_table(settings: Settings, measured: Accuracies, shown: Intervals) 
 
 def _kinds(settings: Settings, shown: Intervals) -> Figure:
     few = settings.ways[0]
-    figure, axes = new_figure(1, 2, width=9.0, height=3.6)
+    figure, axes = new_figure(1, 2, width=9.0, height=4.4)
     names = [n for name in SHIFTED for n in (name, shifted(name))]
     for axis, place in zip(axes[0], (NEW_ALPHABETS, NEW_KINDS), strict=True):
         for i, name in enumerate([*names, PIXELS]):
@@ -206,7 +208,7 @@ def _kinds(settings: Settings, shown: Intervals) -> Figure:
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)")
         axis.set_title(f"{place}, {few}-way", loc="left", fontsize=10)
-    legend_below(axes[0][0])
+    _legend(figure, axes[0][0])
     return Figure(
         "images-kinds",
         figure,
@@ -275,6 +277,11 @@ def _adapting_table(settings: Settings, adapted: Adapted) -> Table:
         ["episodes adapted to", *map(_words, (ICL, M2, OWN)), "M2, own steps, minus in-context learning"],
         rows,
     )
+
+
+def _legend(figure: Drawing, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
 
 
 def _words(name: str) -> str:
