@@ -96,8 +96,8 @@ def _trained(settings: Settings) -> str:
         f"All learners have an encoder of the same form and initial weights (a Conv-4 of {', '.join(map(str, settings.channels))} channels), the same "
         f"episodes and as many steps: {steps}, 1 to {MOST_SHOTS} shots, each character turned by a multiple of 90 degrees. The in-context transformer has "
         f"{count(settings.depth, 'block')} of width {settings.width} and begins as a comparison of distances written by hand: untrained, "
-        "it answers by the mean squared distance of the encoder's vectors to a class's points. So a step of it costs more than one of "
-        "ProtoNet by its blocks, about a quarter. MAML takes three inner steps, first order, which makes its steps twice as dear. "
+        "it answers by the mean squared distance of the encoder's vectors to a class's points. In the quick profile a step of it takes half as "
+        "long again as one of ProtoNet, so equal steps favour it; MAML takes three inner steps, first order, and twice as long. "
         f"{few}-way and {many}-way episodes have learners of their own."
     )
 
