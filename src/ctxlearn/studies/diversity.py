@@ -19,7 +19,7 @@ from ctxlearn.references import LinearGaussian, LinearPool
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Findings, Section, Study, Table, Workload, count
 from ctxlearn.studies.claims import Claim, decide
-from ctxlearn.studies.drawing import new_figure
+from ctxlearn.studies.drawing import new_figure, shared_legend
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import LinearRegression, Pool, TaskFamily
 from ctxlearn.training import TrainingConfig
@@ -265,7 +265,7 @@ def _section(settings: Settings, measured: Measured) -> Section:
         )
         axis.set_title(f"{kind} tasks", loc="left", fontsize=10)
         axis.set_ylabel("squared error / d, mean over n >= 1")
-        axis.legend(fontsize=7)
+    shared_legend(figure, axes[0][0], 4)
     for name, words in ((PRIOR, "from Bayes of the prior"), (MEMORY, "from Bayes of the pool")):
         shown = [mean_interval(measured.distance[arm, "unseen", name]) for arm in arms]
         axes[0][2].plot(places[:-1], [i.value for i in shown], styles[name][1], color=styles[name][0], label=words)
@@ -273,7 +273,7 @@ def _section(settings: Settings, measured: Measured) -> Section:
     axes[0][2].set_ylabel("squared difference / d")
     axes[0][2].legend(fontsize=7)
     for axis in axes[0]:
-        axis.set_xticks(places, [*arms, "no\nlimit"])
+        axis.set_xticks(places, [*(f"$2^{{{k}}}$" for k in settings.exponents), "no\nlimit"])
         axis.set_xlabel("distinct training tasks")
         axis.set_yscale("log")
     rows = [

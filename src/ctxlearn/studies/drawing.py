@@ -55,6 +55,12 @@ STYLES: dict[str, Any] = {
 }
 
 
+def shared_legend(figure: Figure, axes: Axes, columns: int) -> None:
+    """What the lines of one of a figure's panels are, below all of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+
+
 def legend_below(axes: Axes, columns: int = 2) -> None:
     """A legend under the axes, where it hides no line."""
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns)

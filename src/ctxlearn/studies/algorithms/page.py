@@ -12,7 +12,7 @@ from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.identification import Identification
 from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, STYLES, label, new_figure
+from ctxlearn.studies.drawing import COLOURS, STYLES, label, new_figure, shared_legend
 
 if TYPE_CHECKING:
     from ctxlearn.studies.algorithms import Agreement
@@ -35,7 +35,8 @@ def agreement_section(agreed: Agreement) -> Section:
                 low, high = task_interval(flat, bounded=False)
                 lengths = np.arange(1, flat.shape[1])
                 colour = COLOURS.get(name, "#0072B2")
-                axis.plot(lengths, flat.mean(0)[1:], color=colour, linestyle=STYLES.get(name, "-"), label=label(name))
+                words = "the other in-context model" if name in models else label(name)
+                axis.plot(lengths, flat.mean(0)[1:], color=colour, linestyle=STYLES.get(name, "-"), label=words)
                 axis.fill_between(lengths, low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
             axis.axhline(50, color=COLOURS["Chance"], linestyle=STYLES["Chance"], label="chance")
             axis.set_title(f"{model}\nshown {family} tasks", loc="left", fontsize=10)
@@ -49,7 +50,7 @@ def agreement_section(agreed: Agreement) -> Section:
                     row.append("itself")
             rows.append(row)
         axes[i][0].set_ylabel("equal decisions (%)")
-    axes[0][0].legend(fontsize=6.5, loc="lower right")
+    shared_legend(figure, axes[0][0], 4)
     return Section(
         "As whom does it decide?",
         [
@@ -150,15 +151,15 @@ def ridge_section(
     first.set_title("which ridge is it?", loc="left", fontsize=10)
     first.legend(fontsize=7)
     for axis, (name, one) in zip(axes[0][1:], regressions.items(), strict=True):
-        for candidate, part in one.results.groupby("candidate", sort=False):
+        for candidate, part in one.results.groupby("candidate", sort=True):  # so both panels have the same colours
             axis.plot(part["n_context"], part["squared_difference"], marker=".", label=str(candidate))
         axis.set_yscale("log")
         axis.set_xlabel("labelled points in the context, n")
         axis.set_ylabel("squared difference of predictions")
         axis.set_title(name.split(" on ")[1], loc="left", fontsize=10)
-        axis.legend(fontsize=6)
         for quantity, value in one.fitted.items():
             rows.append([name.split("noise ")[1], f"fitted by identify: {quantity}", f"{value:.4g}", ""])
+    shared_legend(figure, axes[0][-1], 7)
     tables = [
         Table("Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows)
     ]

@@ -13,7 +13,7 @@ from ctxlearn.studies.domains.adapting import Way
 from ctxlearn.studies.domains.deciding import converged, passed
 from ctxlearn.studies.domains.measuring import CHANCE, GIVEN, ICL, KNOWN, M2, UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import GAIN, GATE, Part
-from ctxlearn.studies.drawing import error_bars, new_figure
+from ctxlearn.studies.drawing import error_bars, new_figure, shared_legend
 
 STYLES = {
     M2: ("#D55E00", "o", "-"),
@@ -36,8 +36,7 @@ def section(name: str, part: Part, measured: Measured) -> Section:
     _draw_sizes(axes[0][0], name, part, measured)
     _draw_gains(axes[0][1], name, part, measured)
     _draw_lengths(axes[0][2], name, part, measured)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    shared_legend(figure, axes[0][0], 4)
     small = part.sizes[0]
     caption = (
         f"Left: error on new domains of {name} against the tasks adapted to, mean over context lengths 0 to {part.n_points - 1}; bars are "

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
 
 from ctxlearn.evaluation.statistics import Interval, mean_interval
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Section, Table, count, percent
-from ctxlearn.studies.drawing import COLOURS, error_bars, label, new_figure
+from ctxlearn.studies.drawing import COLOURS, error_bars, label, new_figure, shared_legend
 from ctxlearn.studies.images.adapting import OWN, Adapted
 from ctxlearn.studies.images.measuring import (
     DIGITS,
@@ -137,7 +135,7 @@ def _accuracy(settings: Settings, shown: Intervals) -> Figure:
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)")
         axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
-    _legend(figure, axes[0][0])
+    shared_legend(figure, axes[0][0], 4)
     return Figure(
         "images-accuracy",
         figure,
@@ -208,7 +206,7 @@ def _kinds(settings: Settings, shown: Intervals) -> Figure:
         axis.set_ylim(0, 100)
         axis.set_ylabel("accuracy (%)")
         axis.set_title(f"{place}, {few}-way", loc="left", fontsize=10)
-    _legend(figure, axes[0][0])
+    shared_legend(figure, axes[0][0], 4)
     return Figure(
         "images-kinds",
         figure,
@@ -260,7 +258,7 @@ def _adapting(settings: Settings, adapted: Adapted) -> Figure:
         loc="left",
         fontsize=10,
     )
-    _legend(figure, axis)
+    shared_legend(figure, axis, 3)
     return Figure(
         "images-adapting",
         figure,
@@ -280,11 +278,6 @@ def _adapting_table(settings: Settings, adapted: Adapted) -> Table:
         ["episodes adapted to", *map(_words, (ICL, M2, OWN)), "M2, own steps, minus in-context learning"],
         rows,
     )
-
-
-def _legend(figure: Drawing, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
 
 
 def _words(name: str) -> str:
