@@ -13,6 +13,7 @@ from ctxlearn.learners import (
     InContextTransformer,
     MatchNet,
     MissingAware,
+    MoreWays,
     ProtoNet,
 )
 from ctxlearn.recorded import Recorded
@@ -211,6 +212,7 @@ def references():
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes with a domain unknown": DomainBayes(GaussianWeights(2)),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
+        "groups of two classes out of three": MoreWays(ProtoNet(2, 2, encoder="identity"), 3),
         "an ensemble": Ensemble([NearestNeighbor(2, 3), ProtoNet(2, 3, encoder="identity")]),
         "chance": Chance(Amortization()),
         "chance of regression": Chance(Lines()),

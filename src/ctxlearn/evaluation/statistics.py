@@ -38,6 +38,10 @@ class Interval:
     seeds: int
     level: float
 
+    def as_columns(self) -> dict[str, float]:
+        """As the columns mean, low, high and n_tasks of a table of results."""
+        return {"mean": self.value, "low": self.low, "high": self.high, "n_tasks": self.n_tasks}
+
 
 def mean_interval(
     values: np.ndarray, *, level: float = ESTIMATE_LEVEL, seed: int = 0, resamples: int = 4999

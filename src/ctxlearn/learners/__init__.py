@@ -13,6 +13,7 @@ from ctxlearn.learners.metric import MatchNet, ProtoNet
 from ctxlearn.learners.quantiles import quantile_levels
 from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
+from ctxlearn.learners.ways import MoreWays
 
 __all__ = [
     "CNP",
@@ -31,6 +32,7 @@ __all__ = [
     "Learner",
     "MatchNet",
     "MissingAware",
+    "MoreWays",
     "ProtoNet",
     "ResNet",
     "StepSizes",

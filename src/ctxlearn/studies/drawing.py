@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.report import RC
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart
@@ -80,6 +81,11 @@ def new_figure(rows: int, columns: int, width: float, height: float) -> tuple[Fi
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [list(row) for row in axes]
+
+
+def error_bars(shown: Sequence[Interval]) -> np.ndarray:
+    """How far each interval reaches below and above its mean, (2, n), as matplotlib wants it."""
+    return np.array([[i.value - i.low for i in shown], [i.high - i.value for i in shown]]).clip(0)
 
 
 def label(name: str) -> str:

@@ -85,6 +85,12 @@ class ImageDomains(Domains):
                 x[turns == k] = x[turns == k].rot90(k, (-2, -1))
         return (x if self.augment == "none" else _shifted(x, generator)), y
 
+    def labelled_of(self, name: str) -> Labelled:
+        """The images of the domain of that name, without augmentation: to `split` its classes apart, for instance."""
+        self.domain(name)
+        members = self._members[self.names.index(name)].numpy()
+        return self.labelled.subset(self.labelled.classes[members])
+
     def domain(self, name: str) -> dict[str, float]:
         """Latents of the domain of that name: `Domain(domains, domains.domain("Grek"))` is its family."""
         if name not in self.names:

@@ -7,7 +7,7 @@ from ctxlearn.training.curriculum import Curriculum
 from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
 from ctxlearn.training.folder import RunFolderError
 from ctxlearn.training.loop import TrainingDiverged
-from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomSplit
+from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
 from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
 from ctxlearn.training.run import Run, kept_learners, load
 from ctxlearn.training.sources import FamilySource, Source
@@ -27,6 +27,7 @@ __all__ = [
     "Objective",
     "Plan",
     "Prediction",
+    "RandomShots",
     "RandomSplit",
     "Run",
     "RunFolderError",

@@ -57,9 +57,33 @@ class RandomSplit(Prediction):
             )
         device = generator.device
         n_context = int(torch.randint(self.min_context, batch.n_points, (), generator=generator, device=device))
-        episode = batch.split(n_context)
-        output = learner.predict_for_loss(learner.adapt(episode.context_x, episode.context_y), episode.query_x)
-        return of_task_classes(output, batch.n_classes), episode.query_y
+        return _answers_after(n_context, learner, batch)
+
+
+class RandomShots(Prediction):
+    """N-way tasks cut after K points a class, K one number a step, drawn uniformly from 1 up; every other point is a query.
+
+    The tasks' points must come in rounds of one a class, as `Labelled` and image families deal them: N points of
+    C classes allow K up to N / C - 1. Unlike `RandomSplit` no step has a class without points, and few shots are as
+    frequent as many.
+
+    Raises:
+        ValueError: tasks of regression, or of fewer than two rounds of points.
+
+    Source: episodic training, Vinyals et al. 2016, with the number of shots drawn.
+    """
+
+    def answers(self, learner: Learner, batch: Tasks, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        if batch.n_classes is None:
+            raise ValueError("batch: expected tasks of classes, which RandomShots counts by, got tasks of regression")
+        rounds = batch.n_points // batch.n_classes
+        if rounds < 2:
+            raise ValueError(
+                f"n_points: expected at least {2 * batch.n_classes} points of a {batch.n_classes}-way task, one a class"
+                f" for the context and one for queries, got {batch.n_points}"
+            )
+        shots = int(torch.randint(1, rounds, (), generator=generator, device=generator.device))
+        return _answers_after(shots * batch.n_classes, learner, batch)
 
 
 class AllPrefixes(Prediction):
@@ -97,6 +121,13 @@ class HardestTasks(Objective):
             losses = torch.stack([learner.loss(output[b : b + 1], y[b : b + 1]) for b in range(len(y))])
             hardest = losses.argsort(descending=True, stable=True)[: max(1, round(self.share * len(y)))]
         return learner.loss(output[hardest], y[hardest])
+
+
+def _answers_after(n_context: int, learner: Learner, batch: Tasks) -> tuple[Tensor, Tensor]:
+    """Outputs and labels of every point after the first `n_context`, which are the context."""
+    episode = batch.split(n_context)
+    output = learner.predict_for_loss(learner.adapt(episode.context_x, episode.context_y), episode.query_x)
+    return of_task_classes(output, batch.n_classes), episode.query_y
 
 
 def of_task_classes(output: Tensor, n_classes: int | None) -> Tensor:

@@ -18,7 +18,7 @@ from ctxlearn.studies.domains.settings import Part
 from ctxlearn.tasks.domains import Domain
 from ctxlearn.training import Adaptable
 from ctxlearn.training.adaptation import descend
-from ctxlearn.training.objective import AllPrefixes
+from ctxlearn.training.objective import AllPrefixes, Objective
 
 OWN = "inner steps"
 
@@ -108,13 +108,14 @@ def follow(
     return found
 
 
-def take_inner_steps(learner: Adaptable, tasks: Tasks) -> None:
-    """Adapt in place by the inner steps that the learner was trained for, all tasks at once."""
+def take_inner_steps(learner: Adaptable, tasks: Tasks, objective: Objective | None = None) -> None:
+    """Adapt in place by the inner steps that the learner was trained for, all tasks at once; None for `AllPrefixes`."""
     inside = learner.learner
-    function, objective, unused = Functional(inside), AllPrefixes(), torch.Generator()
+    function, asked = Functional(inside), AllPrefixes() if objective is None else objective
 
     def loss(parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        value: torch.Tensor = function(parameters, lambda module: objective(module, tasks, unused))
+        draws = torch.Generator().manual_seed(0)  # the steps share what is drawn, as in training
+        value: torch.Tensor = function(parameters, lambda module: asked(module, tasks, draws))
         return value
 
     with torch.no_grad():

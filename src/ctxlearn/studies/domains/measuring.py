@@ -189,10 +189,7 @@ def results(measured: Mapping[str, Measured]) -> pd.DataFrame:
                             "adaptation_tasks": size,
                             "n_context": n,
                             "seed": seed,
-                            "mean": interval.value,
-                            "low": interval.low,
-                            "high": interval.high,
-                            "n_tasks": len(scores),
+                            **interval.as_columns(),
                         }
                     )
     return pd.DataFrame(rows)

@@ -13,7 +13,7 @@ from ctxlearn.studies.domains.adapting import Way
 from ctxlearn.studies.domains.deciding import converged, passed
 from ctxlearn.studies.domains.measuring import CHANCE, GIVEN, ICL, KNOWN, M2, UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import GAIN, GATE, Part
-from ctxlearn.studies.drawing import new_figure, shared_legend
+from ctxlearn.studies.drawing import error_bars, new_figure, shared_legend
 
 STYLES = {
     M2: ("#D55E00", "o", "-"),
@@ -157,7 +157,7 @@ def _draw_sizes(axes: Axes, name: str, part: Part, measured: Measured) -> None:
         colour, marker, _ = STYLES[arm]
         shown = [mean_interval(measured.mean(arm, size)) for size in part.sizes]
         values = np.array([i.value for i in shown])
-        bars = np.maximum(0, [values - [i.low for i in shown], [i.high for i in shown] - values])
+        bars = error_bars(shown)
         label = "in-context learning" if arm == ICL else "M2"
         axes.errorbar(places, values, bars, color=colour, marker=marker, capsize=3, label=f"{label}, adapted")
         axes.axhline(
@@ -184,7 +184,7 @@ def _draw_gains(axes: Axes, name: str, part: Part, measured: Measured) -> None:
         axes.plot(places, by_size, "x", color="#999999", label="one training seed" if seed == 0 else None)
     shown = [mean_interval(measured.gain(size)) for size in part.sizes]
     values = np.array([i.value for i in shown])
-    bars = np.maximum(0, [values - [i.low for i in shown], [i.high for i in shown] - values])
+    bars = error_bars(shown)
     axes.errorbar(
         places, values, bars, color="#000000", marker="D", linestyle="none", capsize=4, label="mean, 95 % interval"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,17 +13,35 @@ from torch import Tensor
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import score_output
 from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.learners import Learner
+from ctxlearn.learners import Learner, MoreWays
+from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Workload
-from ctxlearn.studies.images.settings import CLASSICAL, ICL, MOST_SHOTS, PIXELS, Settings, fresh_learner
+from ctxlearn.studies.images.settings import (
+    ALPHABETS,
+    CLASSICAL,
+    CURRICULUM,
+    ICL,
+    MOST_SHOTS,
+    OTHERS,
+    PIXELS,
+    RANDOM,
+    SHIFTED,
+    Settings,
+    fresh_learner,
+    run_name,
+    shifted,
+)
 from ctxlearn.tasks import Labelled, TaskFamily, glyphs
 from ctxlearn.threads import Workers, one_thread_per_operator
 
 SCRIPTS, DIGITS = "unseen scripts", "handwritten digits"
+NEW_ALPHABETS, NEW_KINDS = "unseen alphabets", "syllabaries and logographs"
+GROUPED = "in groups"
 CHUNK = 10
 Accuracies = dict[tuple[str, int, int, str], np.ndarray]
-"""By where episodes are from, N, K and learner: share of right answers in each episode, (S, T)."""
+"""By where episodes are from, N, K and learner: share of right answers in each episode, (S, T). Learners of one place, N and K
+have the same episodes; one with fewer has the first of them."""
 
 
 def families(way: int) -> dict[str, TaskFamily]:
@@ -45,19 +63,45 @@ def digits(way: int) -> Labelled:
 def measure(settings: Settings, learners: Mapping[int, Mapping[str, Learner]], workload: Workload) -> Accuracies:
     """All learners on the same episodes: K shots, one query a class."""
     found: dict[tuple[str, int, int, str], list[np.ndarray]] = {}
-    for seed, named in learners.items():
-        for way in settings.ways:
-            for place, family in families(way).items():
-                points = way * (MOST_SHOTS + 1)
-                tasks = family.sample(settings.n_tasks, points, generator=generator_for(seed, Stream.TEST, way))
-                for name in (ICL, *CLASSICAL, PIXELS):
-                    learner = (
-                        fresh_learner(PIXELS, settings, way, seed) if name == PIXELS else named[f"{name}, {way}-way"]
-                    )
-                    for shots in settings.shots:
-                        scores = answer(learner, tasks, way * shots, way, workload.threads)
-                        found.setdefault((place, way, shots, name), []).append(scores)
+    contests = [(seed, *contest) for seed, named in learners.items() for contest in _contests(settings, named, seed)]
+    n_measured = sum(len(contestants) for *_, contestants in contests) * len(settings.shots)
+    with progress_bar(n_measured, "measuring", shown=workload.progress) as bar:
+        for seed, place, way, family, contestants in contests:
+            tasks = family.sample(
+                settings.n_tasks, way * (MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way)
+            )
+            for name, learner in contestants.items():
+                asked = tasks
+                if name == GROUPED:
+                    asked = tasks.tasks(torch.arange(settings.n_grouped))
+                for shots in settings.shots:
+                    scores = answer(learner, asked, way * shots, way, workload.threads)
+                    found.setdefault((place, way, shots, name), []).append(scores)
+                    bar.update()
     return {key: np.stack(values) for key, values in found.items()}
+
+
+def _contests(
+    settings: Settings, named: Mapping[str, Learner], seed: int
+) -> Iterator[tuple[str, int, TaskFamily, dict[str, Learner]]]:
+    """Where episodes are from, their number of ways, their family, and who meets there."""
+    few, many = settings.ways[0], settings.ways[-1]
+    for way in settings.ways:
+        contestants = {name: named[run_name(name, way)] for name in (ICL, *CLASSICAL)}
+        contestants[PIXELS] = fresh_learner(PIXELS, settings, way, seed)
+        for place, family in families(way).items():
+            more: dict[str, Learner] = {}
+            if place == SCRIPTS and way == few:
+                more[RANDOM] = named[run_name(RANDOM, few)]
+            if place == SCRIPTS and way == many:
+                more[CURRICULUM] = named[run_name(CURRICULUM, many)]
+                more[GROUPED] = MoreWays(named[run_name(ICL, few)], many)
+            yield place, way, family, contestants | more
+    kinds = {name: named[run_name(name, few)] for name in SHIFTED}
+    kinds |= {shifted(name): named[run_name(shifted(name), few)] for name in SHIFTED}
+    kinds[PIXELS] = fresh_learner(PIXELS, settings, few, seed)
+    for place, kept in ((NEW_ALPHABETS, ALPHABETS), (NEW_KINDS, OTHERS)):
+        yield place, few, glyphs("test", few, kept), kinds
 
 
 def answer(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, threads: int) -> np.ndarray:
@@ -83,17 +127,6 @@ def results(measured: Accuracies) -> pd.DataFrame:
     rows = []
     for (place, way, shots, name), values in measured.items():
         for seed, part in enumerate(values):
-            interval = mean_interval(part)
-            rows.append(
-                {
-                    "learner": name,
-                    "family": f"{place}, {way}-way",
-                    "n_context": way * shots,
-                    "seed": seed,
-                    "mean": interval.value,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "n_tasks": interval.n_tasks,
-                }
-            )
+            columns = {"learner": name, "family": f"{place}, {way}-way", "n_context": way * shots, "seed": seed}
+            rows.append(columns | mean_interval(part).as_columns())
     return pd.DataFrame(rows)

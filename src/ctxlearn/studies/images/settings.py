@@ -1,18 +1,78 @@
-"""Sizes of the study `images`, its learners and its tasks."""
+"""Sizes of the study `images`, its learners and its trainings."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ctxlearn.learners import CNP, MAML, Conv4, InContextTransformer, Learner, MatchNet, ProtoNet
+from ctxlearn.learners import (
+    CNP,
+    MAML,
+    BlockConfig,
+    Conv4,
+    GradientAdaptation,
+    InContextTransformer,
+    Learner,
+    MatchNet,
+    ProtoNet,
+)
 from ctxlearn.references import NearestNeighbor
-from ctxlearn.tasks import Pooled, glyphs
+from ctxlearn.studies.images.starts import StartsAsDistances
+from ctxlearn.studies.store import Training
+from ctxlearn.tasks import Pooled, TaskFamily, glyphs
+from ctxlearn.training import (
+    Adaptable,
+    Curriculum,
+    DomainSource,
+    MetaAdaptation,
+    Plan,
+    RandomShots,
+    Source,
+    Stairs,
+    TrainingConfig,
+)
 
 ICL, PIXELS = "InContextTransformer", "NearestNeighbor"
+RANDOM = "InContextTransformer (random start)"
 CLASSICAL = ("MatchNet", "ProtoNet", "CNP", "MAML")
+SHIFTED = (ICL, "ProtoNet")
+"""Learners that are also trained on alphabets alone."""
 SHAPE = (1, 28, 28)
 MOST_SHOTS = 5
+M2 = "M2"
+CURRICULUM = "curriculum over ways"
+ALPHABETS = ["alphabet"]
+OTHERS = ["syllabary", "logograph"]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Meta-learning over scripts, and adapting to new ones.
+
+    Attributes:
+        steps: of M2, first order.
+        n_domains: scripts a step.
+        n_tasks: episodes of a script to adapt to in an inner step, and as many fresh ones.
+        inner_steps: on the transformer's blocks; the encoder stays.
+        inner_size: their step size: small, since the distances are not scaled.
+        sizes: episodes of a new script to adapt to.
+        shots: K of the episodes that are adapted to; they have 2 K + 1 images of each character at most.
+        adaptation_steps: of `adapt_to_domain`, at most.
+        n_scripts: new scripts.
+        n_probe: one-shot episodes on which each is measured, of characters that no adaptation saw.
+    """
+
+    steps: int
+    n_domains: int = 2
+    n_tasks: int = 8
+    inner_steps: int = 2
+    inner_size: float = 1e-5
+    sizes: tuple[int, ...] = (64, 256)
+    shots: int = 1
+    adaptation_steps: int = 30
+    n_scripts: int = 6
+    n_probe: int = 100
 
 
 @dataclass(frozen=True)
@@ -22,47 +82,175 @@ class Settings:
     Attributes:
         ways: N of the episodes; each number has learners of its own.
         shots: K, at most 5.
-        steps: optimiser steps of each training, by way.
+        steps: optimiser steps of each training, by way; all learners have as many.
         tasks_per_step: B, by way.
-        channels: of the encoder, a Conv-4.
+        channels: of the encoder's blocks, a Conv-4.
         width: of the transformer.
         depth: of the transformer.
-        n_tasks: test episodes of each N and K, per seed; half from each part in a claim about all.
+        n_tasks: test episodes of each N and K, per seed.
+        n_grouped: of these, how many are also answered by a learner of fewer ways, in groups.
+        every: steps of the curriculum at each number of ways below the last.
+        meta: see `Meta`.
         learning_rate: AdamW's.
+        muon_learning_rate: of the matrices in the transformer's blocks, which begin as what they need to be.
     """
 
     ways: tuple[int, ...]
     shots: tuple[int, ...]
     steps: dict[int, int]
     tasks_per_step: dict[int, int]
-    channels: int
+    channels: tuple[int, ...]
     width: int
     depth: int
     n_tasks: int
+    n_grouped: int
+    every: int
+    meta: Meta
     learning_rate: float = 2e-3
+    muon_learning_rate: float = 2e-4
+    random_start: dict[str, float] = field(default_factory=lambda: {"learning_rate": 4e-3, "muon_learning_rate": 1e-2})
 
 
 PROFILES = {
-    "smoke": Settings((3,), (1, 2), {3: 2}, {3: 4}, 4, 16, 1, 20),
-    # for about half an hour on 2 cores by arithmetic; not timed yet
-    "quick": Settings((5, 20), (1, 5), {5: 900, 20: 250}, {5: 16, 20: 4}, 32, 96, 4, 600),
-    "paper": Settings((5, 20), (1, 5), {5: 60_000, 20: 60_000}, {5: 64, 20: 16}, 64, 256, 8, 2000),
+    "smoke": Settings(
+        (2, 3),
+        (1, 2),
+        {2: 2, 3: 2},
+        {2: 4, 3: 4},
+        (4, 4, 4, 8),
+        20,
+        2,
+        20,
+        6,
+        1,
+        Meta(2, 2, 2, 1, 1e-5, (4, 6), 1, 2, 2, 6),
+    ),
+    # about 14 minutes of one core: 7 of training, 7 of measuring
+    "quick": Settings(
+        (5, 20), (1, 5), {5: 400, 20: 250}, {5: 8, 20: 2}, (16, 32, 64, 64), 128, 2, 600, 150, 40, Meta(150)
+    ),
+    "paper": Settings(
+        (5, 20),
+        (1, 5),
+        {5: 60_000, 20: 60_000},
+        {5: 64, 20: 16},
+        (64, 64, 64, 64),
+        256,
+        4,
+        2000,
+        2000,
+        5000,
+        Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
+    ),
 }
 
 
-def training_family(way: int) -> Pooled:
+@functools.cache
+def training_family(way: int, alphabets: bool = False) -> Pooled:
     """What is trained on: scripts of the training split, turned characters being characters of their own."""
-    return glyphs("train", way, augment="turn")
+    return glyphs("train", way, ALPHABETS if alphabets else None, augment="turn")
 
 
 def fresh_learner(name: str, settings: Settings, way: int, seed: int) -> Learner:
     """An untrained learner by its name, all on the same encoder."""
     encoder = Conv4(1, settings.channels, seed=seed)
     if name == ICL:
-        return InContextTransformer(SHAPE, way, width=settings.width, depth=settings.depth, encoder=encoder, seed=seed)
+        return StartsAsDistances(
+            SHAPE, way, encoder, settings.width, settings.depth, hidden=2 * settings.width, seed=seed
+        )
+    if name == RANDOM:
+        blocks = [BlockConfig(4, hidden=2 * settings.width, activation="relu")] * (settings.depth + 1)
+        return InContextTransformer(SHAPE, way, width=settings.width, blocks=blocks, encoder=encoder, seed=seed)
     if name == "MAML":  # second order costs twice the time of all others together
         return MAML(SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed)
     if name == PIXELS:
         return NearestNeighbor(None, way)
     makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP}
     return makers[name](SHAPE, way, encoder=encoder, seed=seed)
+
+
+def run_name(name: str, way: int) -> str:
+    """Of a training among those of one seed."""
+    return f"{name}, {way}-way"
+
+
+def shifted(name: str) -> str:
+    """The name of a learner that was trained on alphabets alone."""
+    return f"{name}, alphabets only"
+
+
+def trainings(settings: Settings, seed: int) -> dict[str, Training]:
+    """Every training of one seed, by name; all learners of a number of ways have the same steps, tasks and encoder."""
+    few, many = settings.ways[0], settings.ways[-1]
+    found = {
+        run_name(name, way): _training(name, settings, way, seed, training_family(way))
+        for way in settings.ways
+        for name in (ICL, *CLASSICAL)
+    }
+    found[run_name(RANDOM, few)] = _training(RANDOM, settings, few, seed, training_family(few))
+    for name in SHIFTED:
+        family = training_family(few, alphabets=True)
+        found[run_name(shifted(name), few)] = _training(name, settings, few, seed, family, " on alphabets")
+    found[run_name(CURRICULUM, many)] = _training(ICL, settings, many, seed, curriculum(settings), " by a curriculum")
+    found[run_name(M2, few)] = m2_training(settings, few, seed)
+    return found
+
+
+def curriculum(settings: Settings) -> Curriculum:
+    """From the fewest ways to the most, with as many tasks a step throughout, so with fewer images at first."""
+    few, many = settings.ways[0], settings.ways[-1]
+    rounds = MOST_SHOTS + 1
+    plans: dict[str, Plan] = {
+        "domains.n_way": Stairs(few, many, few, settings.every),
+        "n_points": Stairs(rounds * few, rounds * many, rounds * few, settings.every),
+    }
+    return Curriculum(training_family(many), settings.tasks_per_step[many] // 2, rounds * many, plans)
+
+
+def _config(settings: Settings, way: int, seed: int, **rates: float) -> TrainingConfig:
+    given: dict[str, float] = {
+        "learning_rate": settings.learning_rate,
+        "muon_learning_rate": settings.muon_learning_rate,
+    }
+    return TrainingConfig(
+        steps=settings.steps[way],
+        tasks_per_step=settings.tasks_per_step[way],
+        n_points=way * (MOST_SHOTS + 1),
+        warmup_steps=50,
+        seed=seed,
+        **{**given, **rates},  # type: ignore[arg-type]
+    )
+
+
+def _training(
+    name: str, settings: Settings, way: int, seed: int, source: TaskFamily | Source, words: str = ""
+) -> Training:
+    config = _config(settings, way, seed, **(settings.random_start if name == RANDOM else {}))
+    learner = fresh_learner(name, settings, way, seed)
+    return Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
+
+
+def m2_training(settings: Settings, way: int, seed: int) -> Training:
+    """M2 over scripts: first order, and its inner steps leave the encoder as it is. A shard has one script."""
+    meta = settings.meta
+    rounds = 2 * meta.shots + 1
+    source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, rounds * way)
+    adaptation = GradientAdaptation(
+        meta.inner_steps,
+        meta.inner_size,
+        first_order=True,
+        parameters="blocks.*",
+    )
+    config = TrainingConfig(
+        steps=meta.steps,
+        tasks_per_step=meta.n_domains * meta.n_tasks * (1 + meta.inner_steps),  # what the store weighs trainings by
+        shards=meta.n_domains,
+        n_points=rounds * way,
+        learning_rate=settings.learning_rate,
+        muon_learning_rate=settings.muon_learning_rate,
+        warmup_steps=50,
+        seed=seed,
+    )
+    learner = Adaptable(fresh_learner(ICL, settings, way, seed), adaptation)
+    objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
+    return Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective)
