@@ -125,9 +125,9 @@ PROFILES = {
         1,
         Meta(2, 2, 2, 1, 1e-5, (4, 6), 1, 2, 2, 6),
     ),
-    # about 14 minutes of one core: 7 of training, 7 of measuring
+    # about 27 minutes of one core: 20 of training, 7 of measuring
     "quick": Settings(
-        (5, 20), (1, 5), {5: 400, 20: 250}, {5: 8, 20: 2}, (16, 32, 64, 64), 128, 2, 600, 150, 40, Meta(150)
+        (5, 20), (1, 5), {5: 1200, 20: 250}, {5: 8, 20: 2}, (16, 32, 64, 64), 128, 2, 600, 150, 40, Meta(400)
     ),
     "paper": Settings(
         (5, 20),
