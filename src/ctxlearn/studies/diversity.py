@@ -96,12 +96,7 @@ class Diversity(Study):
             f"{', '.join(f'2^{k}' for k in settings.exponents)} tasks and without limit?",
             found=f"{_turn(settings, measured)} {held['holds']} claims hold, {held['undecided']} are undecided, {held['fails']} fail.",
             sure=f"{count(settings.n_tasks, 'test task')} seen and as many unseen per seed, {count(len(learners), 'training seed')}; one model "
-            "size and one training length: with more steps, more is memorised."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            "size and one training length: with more steps, more is memorised.",
             claims=claims,
             results=results(measured),
             sections=[_section(settings, measured)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,9 @@ from ctxlearn.studies.claims import Claim
 from ctxlearn.studies.names import PROFILES, STUDIES
 from ctxlearn.studies.store import RunStore
 from ctxlearn.threads import available_cores
+
+SMOKE = "The smoke profile only shows that everything runs: its numbers mean nothing."
+"""Ends what every page of that profile says of how sure it is."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ def reproduce(
     folders = {seed: {name: store.path(t) for name, t in named.items()} for seed, named in trainings.items()}
     workload = Workload(threads=jobs, progress=progress, folders=folders, parts=folder / "parts")
     findings = plan.findings(profile, learners, workload)
+    if profile == "smoke":
+        findings = replace(findings, sure=f"{findings.sure} {SMOKE}")
     command = f"ctxlearn reproduce {study} --profile {profile} --seeds {seeds}"
     _write(folder, findings, command, profile)
     return StudyResult(folder, findings.claims, findings.results)

@@ -98,12 +98,7 @@ class Techniques(Study):
             found=_found(claims),
             sure=f"{count(scores.n_seeds, 'training seed')} of each technique, all paired with the baseline's on the same"
             f" {count(settings.n_tasks, 'new task')} a seed. One family, one model size, {settings.size} training tasks, and each"
-            " technique with one setting, fixed beforehand; another number of training tasks may give another order."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            " technique with one setting, fixed beforehand; another number of training tasks may give another order.",
             claims=claims,
             results=scores.results(),
             sections=[_section(settings, scores)],

@@ -122,11 +122,6 @@ class Algorithms(Study):
                 " the model's own nuisance as a measure."
                 if len(learners) == 1
                 else " Other seeds serve as replicates: a candidate is accepted if it explains what the seeds have in common."
-            )
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
             ),
             claims=claims,
             results=results_table(found),

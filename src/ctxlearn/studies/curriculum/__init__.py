@@ -35,12 +35,7 @@ class CurriculumStudy(Study):
             found=headline(claims),
             sure=f"{count(n_seeds, 'training seed')} of the two main arms, {count(settings.n_tasks, 'test task')} of its own"
             f" each; the long run of both arms, {count(len(measured.long[FULL].seeds), 'seed')}. One model size, one plan, one"
-            " learning rate for all arms: another rate may shorten the plateau of either."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            " learning rate for all arms: another rate may shorten the plateau of either.",
             claims=claims,
             results=results(settings, measured),
             sections=sections(settings, measured),

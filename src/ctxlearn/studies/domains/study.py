@@ -48,12 +48,7 @@ class DomainsStudy(Study):
                 if len(learners) == 1
                 else "Intervals are Student's t over the seeds. "
             )
-            + "One model size, one training length, one spread of domains."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            + "One model size, one training length, one spread of domains.",
             claims=claims,
             results=results(measured),
             sections=[section(name, parts[name], measured[name]) for name in parts],

@@ -122,8 +122,7 @@ class Expressiveness(Study):
             + (" With one seed every sentence is about these trained models, not about training in general;"
                " --seeds 3 adds that." if len(learners) == 1 else " Bounds include the variation between seeds.")
             + " Constructions were compared on finitely many contexts; why they hold for all is derived in docs/expressiveness.md."
-            " One model size, two features, two classes."
-            + (" The smoke profile only shows that everything runs: its numbers mean nothing." if profile == "smoke" else ""),
+            " One model size, two features, two classes.",
             claims=claims,
             results=results(starts),
             sections=[

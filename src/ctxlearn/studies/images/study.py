@@ -38,12 +38,7 @@ class ImagesStudy(Study):
             f"{verdicts['fails']} fail.",
             sure=f"{count(settings.n_tasks, 'episode')} of each kind per seed, {count(len(learners), 'training seed')}; episodes share the "
             "scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder, one training length, short enough for "
-            "two cores: a learner far below the others here may have been given too few steps and not be worse."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            "two cores: a learner far below the others here may have been given too few steps and not be worse.",
             claims=claims,
             results=results(measured),
             sections=sections(settings, measured, adapted),

@@ -154,8 +154,7 @@ class Optimal(Study):
             sure=f"{count(settings.n_tasks, 'new test task')} per family and seed, {count(len(learners), 'training seed')}."
             + (" With one seed every sentence is about these trained models, not about training in general;"
                " --seeds 3 adds that." if len(learners) == 1 else " Bounds include the variation between seeds.")
-            + " One model size, two features, two classes."
-            + (" The smoke profile only shows that everything runs: its numbers mean nothing." if profile == "smoke" else ""),
+            + " One model size, two features, two classes.",
             claims=claims,
             results=scores.results(),
             sections=[figure_section(scores), regret_section(scores), real.section],

@@ -131,11 +131,6 @@ class Selection(Study):
                 " below 32): its curves there are approximate."
                 if thin
                 else ""
-            )
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
             ),
             claims=claims,
             results=measured.scores.results(),

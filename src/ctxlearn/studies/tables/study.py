@@ -58,12 +58,7 @@ class TablesStudy(Study):
                 if asked.side == "untouched"
                 else "These are tables that models are developed on. "
             )
-            + "Intervals of claims are over tables (bootstrap) and speak of this one trained model on tables like these."
-            + (
-                " The smoke profile only shows that everything runs: its numbers mean nothing."
-                if profile == "smoke"
-                else ""
-            ),
+            + "Intervals of claims are over tables (bootstrap) and speak of this one trained model on tables like these.",
             claims=claims,
             results=results_table(measured.draws, sides),
             sections=[
