@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -48,6 +50,12 @@ class Claim:
         for name in ("value", "low", "high"):
             data[name] = round(data[name], 6)
         return data
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """How many claims hold, how many are undecided and how many fail, as a sentence."""
+    found = Counter(claim.verdict for claim in claims)
+    return f"{found['holds']} claims hold, {found['undecided']} are undecided, {found['fails']} fail."
 
 
 def decide(

@@ -18,7 +18,7 @@ from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import LinearGaussian, LinearPool
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.base import Figure, Findings, Section, Study, Table, Workload, count
-from ctxlearn.studies.claims import Claim, decide
+from ctxlearn.studies.claims import Claim, decide, tally
 from ctxlearn.studies.drawing import new_figure, shared_legend
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import LinearRegression, Pool, TaskFamily
@@ -88,13 +88,12 @@ class Diversity(Study):
         settings = PROFILES[profile]
         measured = measure(settings, learners, workload)
         claims = decide_claims(settings, measured)
-        held = {v: sum(c.verdict == v for c in claims) for v in ("holds", "undecided", "fails")}
         return Findings(
             title="How many tasks turn memorising into learning?",
             asked="A model trained on few distinct tasks can learn them by heart, and answer a new task as if it were one of them; or it "
             "can learn to learn, and answer new tasks as well as old ones. Which does it do, for pools of "
             f"{', '.join(f'2^{k}' for k in settings.exponents)} tasks and without limit?",
-            found=f"{_turn(settings, measured)} {held['holds']} claims hold, {held['undecided']} are undecided, {held['fails']} fail.",
+            found=f"{_turn(settings, measured)} {tally(claims)}",
             sure=f"{count(settings.n_tasks, 'test task')} seen and as many unseen per seed, {count(len(learners), 'training seed')}; one model "
             "size and one training length: with more steps, more is memorised.",
             claims=claims,

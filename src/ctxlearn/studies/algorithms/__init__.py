@@ -28,7 +28,7 @@ from ctxlearn.studies.algorithms.page import (
 )
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.studies.base import Findings, Study, Workload, count
-from ctxlearn.studies.claims import Claim, decide
+from ctxlearn.studies.claims import Claim, decide, tally
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import LinearRegression
 from ctxlearn.training import TrainingConfig
@@ -99,7 +99,6 @@ class Algorithms(Study):
             found = identify_models(settings, learners, workload)
         ridges = measure_ridges(settings, learners, workload)
         claims = decide_claims(agreed, ridges)
-        held = {v: sum(c.verdict == v for c in claims) for v in ("holds", "undecided", "fails")}
         shown = settings.lengths[1]  # with more points scores saturate, with fewer many rules are one
         sides = [c for c in claims if "-runs-bayes-not-" in c.id]
         verdicts = {family: found[f"mixture model, shown {family}"].verdict(shown) for family in FAMILIES}
@@ -114,7 +113,7 @@ class Algorithms(Study):
             f" {count(shown, 'labelled point')} the mixture's model is nearest to "
             + ", ".join(f"{next(iter(verdict.members))} on {family} tasks" for family, verdict in verdicts.items())
             + f"; near enough to say that it runs that algorithm on {accepted} of these {len(verdicts)}"
-            + f". In all, {held['holds']} claims hold, {held['undecided']} are undecided, {held['fails']} fail.",
+            + f". In all, {tally(claims)}",
             sure=f"{count(settings.n_tasks, 'new test task')} per family and seed for the claims, {settings.n_contexts} probe contexts of"
             f" each length for the identification, {count(len(learners), 'training seed')}."
             + (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from ctxlearn.learners import InContextTransformer, Learner
 from ctxlearn.studies.base import Findings, Study, Workload, count
+from ctxlearn.studies.claims import tally
 from ctxlearn.studies.domains.deciding import decide_claims
 from ctxlearn.studies.domains.measuring import ICL, M2, measure, results
 from ctxlearn.studies.domains.page import found, section
@@ -32,7 +32,6 @@ class DomainsStudy(Study):
             arms = {seed: {arm: named[f"{name}, {arm}"] for arm in (M2, ICL)} for seed, named in learners.items()}
             measured[name] = measure(part, arms, workload, name)
         claims = decide_claims(parts, measured)
-        verdicts = Counter(claim.verdict for claim in claims)
         part = parts["regression"]
         return Findings(
             title="Does meta-learning over domains adapt better from few tasks?",
@@ -40,7 +39,7 @@ class DomainsStudy(Study):
             "trains it for that: MAML one level up, whose examples are tasks and whose network is the in-context model. Is M2 better on new "
             f"domains, after adapting to {', '.join(f'{size:,}' for size in part.sizes[:-1])} or {part.sizes[-1]:,} tasks, than in-context "
             "learning on tasks of all domains with the same compute?",
-            found=f"{found(parts, measured)} {verdicts['holds']} claims hold, {verdicts['undecided']} are undecided, {verdicts['fails']} fail.",
+            found=f"{found(parts, measured)} {tally(claims)}",
             sure=f"{part.n_test} unseen domains of regression per training seed, {part.n_test_tasks} tasks each, and "
             f"{parts['classification'].n_test} of classification; {count(len(learners), 'training seed')}. "
             + (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner
 from ctxlearn.studies.base import Findings, Study, Workload, count, percent
+from ctxlearn.studies.claims import tally
 from ctxlearn.studies.images.adapting import Adapted, measure_adapting
 from ctxlearn.studies.images.deciding import decide_claims
 from ctxlearn.studies.images.measuring import SCRIPTS, Accuracies, measure, results
@@ -29,13 +29,11 @@ class ImagesStudy(Study):
         measured = measure(settings, learners, workload)
         adapted = measure_adapting(settings, learners, workload)
         claims = decide_claims(settings, measured, adapted)
-        verdicts = Counter(claim.verdict for claim in claims)
         return Findings(
             title="Does a model that learns in context learn to read new scripts?",
             asked="Shown a few images of each of N characters of a writing system that it never saw, does an in-context transformer tell new "
             "images of them apart as well as learners made for few examples do, and better than comparing pixels?",
-            found=f"{_found(settings, measured)} {verdicts['holds']} claims hold, {verdicts['undecided']} are undecided, "
-            f"{verdicts['fails']} fail.",
+            found=f"{_found(settings, measured)} {tally(claims)}",
             sure=f"{count(settings.n_tasks, 'episode')} of each kind per seed, {count(len(learners), 'training seed')}; episodes share the "
             "scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder, one training length, short enough for "
             "two cores: a learner far below the others here may have been given too few steps and not be worse.",

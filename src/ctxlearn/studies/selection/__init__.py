@@ -32,7 +32,7 @@ from ctxlearn.studies.arms import (
     mixture,
 )
 from ctxlearn.studies.base import Findings, Study, Workload, count
-from ctxlearn.studies.claims import Claim, decide
+from ctxlearn.studies.claims import Claim, decide, tally
 from ctxlearn.studies.scores import Scores
 from ctxlearn.studies.selection.page import accuracy_section, regions_section, shift_section
 from ctxlearn.studies.store import Training
@@ -114,7 +114,6 @@ class Selection(Study):
                 n_context=min(24, n_points - 1),
             )
         ours, bound = measured.at_lengths(ICL, RADIAL).mean(), measured.bound[RADIAL].mean()
-        held = {v: sum(c.verdict == v for c in claims) for v in ("holds", "undecided", "fails")}
         return Findings(
             title="Is in-context learning a choice among known algorithms?",
             asked="Does the in-context model, trained on a mixture of three kinds of task, merely pick for each task one of the three "
@@ -122,7 +121,7 @@ class Selection(Study):
             "a selector can be no better than the best of the three. And a model fitted to its distribution should lose more than a "
             "selector when the inputs are scaled.",
             found=f"On radial tasks the in-context model has {ours:.1f} % where the best of the three learners, picked with hindsight, has "
-            f"{bound:.1f} %. {held['holds']} claims hold, {held['undecided']} are undecided, {held['fails']} fail.",
+            f"{bound:.1f} %. {tally(claims)}",
             sure=f"{count(settings.n_tasks, 'new test task')} per family and seed ({settings.shift_tasks} per scale under shift), "
             f"{count(len(learners), 'training seed')}."
             + (" With fewer than 3 seeds the claims speak of these trained models only." if len(learners) < 3 else "")

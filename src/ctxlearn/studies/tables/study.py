@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 from ctxlearn.learners import Learner
 from ctxlearn.studies.base import Findings, Study, Workload
-from ctxlearn.studies.claims import Claim
+from ctxlearn.studies.claims import Claim, tally
 from ctxlearn.studies.store import Training
 from ctxlearn.studies.tables.contestants import NAMES
 from ctxlearn.studies.tables.deciding import FEW, MANY, decide_claims
@@ -43,7 +42,6 @@ class TablesStudy(Study):
         draws = measured.draws[measured.draws["task"].isin(names)]
         calibration = measured.calibration[measured.calibration["task"].isin(names)]
         claims = decide_claims(draws, asked.sizes, asked.side)
-        verdicts = Counter(claim.verdict for claim in claims)
         n_tables = len({task.table for task in tasks})
         sides = {task.name: "development" if task.development else "untouched" for task in asked.tasks}
         return Findings(
@@ -51,7 +49,7 @@ class TablesStudy(Study):
             asked=f"Someone has {asked.sizes[0]} to {asked.sizes[-1]} labelled rows of a table and wants labels for the others. Is the model "
             "that comes with the package, which learns in context and was trained on made-up tables only, better than what scikit-learn "
             "has, tuned as is usual with so few rows?",
-            found=f"{_found(claims)} {verdicts['holds']} claims hold, {verdicts['undecided']} are undecided, {verdicts['fails']} fail.",
+            found=f"{_found(claims)} {tally(claims)}",
             sure=f"{len(tasks)} tasks from {n_tables} {asked.side} tables, {asked.draws} draws of rows each. "
             + (
                 "No model was measured on these tables before it was final; models are developed on other tables. "
