@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from ctxlearn.evaluation.statistics import Interval, mean_interval
 from ctxlearn.seeding import Stream, generator_for
@@ -125,16 +126,7 @@ def _accuracy(settings: Settings, shown: Intervals) -> Figure:
     panels = _panels(shown)
     figure, axes = new_figure(1, len(panels), width=4.2 * len(panels), height=4.6)
     for axis, (place, way) in zip(axes[0], panels, strict=True):
-        for i, name in enumerate(NAMES):
-            bars = [shown[place, way, shots, name] for shots in settings.shots]
-            centre = np.arange(len(bars)) + 0.13 * (i - (len(NAMES) - 1) / 2)
-            heights = [100 * bar.value for bar in bars]
-            axis.bar(centre, heights, 0.13, yerr=100 * error_bars(bars), color=COLOURS[name], label=_words(name))
-        axis.axhline(100 / way, color="#000000", linestyle=(0, (1, 3)), label="chance")
-        axis.set_xticks(range(len(settings.shots)), [f"{k}-shot" for k in settings.shots])
-        axis.set_ylim(0, 100)
-        axis.set_ylabel("accuracy (%)")
-        axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
+        _panel(axis, settings, shown, place, way, NAMES)
     shared_legend(figure, axes[0][0], 4)
     return Figure(
         "images-accuracy",
@@ -142,6 +134,28 @@ def _accuracy(settings: Settings, shown: Intervals) -> Figure:
         "Accuracy on episodes nothing of which was trained on, with 95 % intervals; the dotted line is chance.",
         "Bars by learner and number of shots; the table below has the numbers.",
     )
+
+
+def _panel(axis: Axes, settings: Settings, shown: Intervals, place: str, way: int, names: Sequence[str]) -> None:
+    """Accuracy of each learner by shots, bars side by side; pale where it was trained on alphabets alone."""
+    step = 0.8 / len(names)
+    for i, name in enumerate(names):
+        own = name.removesuffix(shifted(""))
+        bars = [shown[place, way, shots, name] for shots in settings.shots]
+        axis.bar(
+            np.arange(len(bars)) + step * (i - (len(names) - 1) / 2),
+            [100 * bar.value for bar in bars],
+            step,
+            yerr=100 * error_bars(bars),
+            color=COLOURS[own],
+            alpha=1.0 if own == name else 0.45,
+            label=_words(own) + ("" if own == name else ", trained on alphabets"),
+        )
+    axis.axhline(100 / way, color="#000000", linestyle=(0, (1, 3)), label="chance")
+    axis.set_xticks(range(len(settings.shots)), [f"{k}-shot" for k in settings.shots])
+    axis.set_ylim(0, 100)
+    axis.set_ylabel("accuracy (%)")
+    axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
 
 
 def _panels(shown: Intervals) -> list[tuple[str, int]]:
@@ -189,23 +203,7 @@ def _kinds(settings: Settings, shown: Intervals) -> Figure:
     figure, axes = new_figure(1, 2, width=9.0, height=4.4)
     names = [n for name in SHIFTED for n in (name, shifted(name))]
     for axis, place in zip(axes[0], (NEW_ALPHABETS, NEW_KINDS), strict=True):
-        for i, name in enumerate([*names, PIXELS]):
-            own = name.removesuffix(", alphabets only")
-            bars = [shown[place, few, shots, name] for shots in settings.shots]
-            axis.bar(
-                np.arange(len(bars)) + 0.16 * (i - 2),
-                [100 * bar.value for bar in bars],
-                0.15,
-                yerr=100 * error_bars(bars),
-                color=COLOURS[own],
-                alpha=1.0 if own == name else 0.45,
-                label=_words(own) + ("" if own == name else ", trained on alphabets"),
-            )
-        axis.axhline(100 / few, color="#000000", linestyle=(0, (1, 3)), label="chance")
-        axis.set_xticks(range(len(settings.shots)), [f"{k}-shot" for k in settings.shots])
-        axis.set_ylim(0, 100)
-        axis.set_ylabel("accuracy (%)")
-        axis.set_title(f"{place}, {few}-way", loc="left", fontsize=10)
+        _panel(axis, settings, shown, place, few, [*names, PIXELS])
     shared_legend(figure, axes[0][0], 4)
     return Figure(
         "images-kinds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ctxlearn.learners import (
     CNP,
@@ -93,6 +93,7 @@ class Settings:
         meta: see `Meta`.
         learning_rate: AdamW's.
         muon_learning_rate: of the matrices in the transformer's blocks, which begin as what they need to be.
+        random_start: AdamW's and Muon's rate where the transformer begins at random weights.
     """
 
     ways: tuple[int, ...]
@@ -108,7 +109,7 @@ class Settings:
     meta: Meta
     learning_rate: float = 2e-3
     muon_learning_rate: float = 2e-4
-    random_start: dict[str, float] = field(default_factory=lambda: {"learning_rate": 4e-3, "muon_learning_rate": 1e-2})
+    random_start: tuple[float, float] = (4e-3, 1e-2)
 
 
 PROFILES = {
@@ -207,25 +208,21 @@ def curriculum(settings: Settings) -> Curriculum:
     return Curriculum(training_family(many), settings.tasks_per_step[many] // 2, rounds * many, plans)
 
 
-def _config(settings: Settings, way: int, seed: int, **rates: float) -> TrainingConfig:
-    given: dict[str, float] = {
-        "learning_rate": settings.learning_rate,
-        "muon_learning_rate": settings.muon_learning_rate,
-    }
-    return TrainingConfig(
+def _training(
+    name: str, settings: Settings, way: int, seed: int, source: TaskFamily | Source, words: str = ""
+) -> Training:
+    adamw, muon = settings.learning_rate, settings.muon_learning_rate
+    if name == RANDOM:
+        adamw, muon = settings.random_start
+    config = TrainingConfig(
         steps=settings.steps[way],
         tasks_per_step=settings.tasks_per_step[way],
         n_points=way * (MOST_SHOTS + 1),
         warmup_steps=50,
         seed=seed,
-        **{**given, **rates},  # type: ignore[arg-type]
+        learning_rate=adamw,
+        muon_learning_rate=muon,
     )
-
-
-def _training(
-    name: str, settings: Settings, way: int, seed: int, source: TaskFamily | Source, words: str = ""
-) -> Training:
-    config = _config(settings, way, seed, **(settings.random_start if name == RANDOM else {}))
     learner = fresh_learner(name, settings, way, seed)
     return Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
 
