@@ -24,7 +24,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
 
 
-class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A learner with scikit-learn's face; `InContextClassifier` and `InContextRegressor` are the two there are."""
 
     _kind: str

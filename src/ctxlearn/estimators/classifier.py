@@ -21,7 +21,7 @@ ROUNDS = 50
 """Steps towards the probabilities of classes where labels are shared; the likelihood rises with each."""
 
 
-class InContextClassifier(ClassifierMixin, InContextEstimator):  # type: ignore[misc]
+class InContextClassifier(ClassifierMixin, InContextEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classify rows of a table by a model that learns in context: nothing is trained, `fit` reads the labelled rows.
 
     Made for small contexts, some rows to some hundred; a context longer than those the model was trained on is read whole up to

@@ -16,7 +16,7 @@ from ctxlearn.checks import describe
 from ctxlearn.estimators.base import InContextEstimator, distributions, means
 
 
-class InContextRegressor(RegressorMixin, InContextEstimator):  # type: ignore[misc]
+class InContextRegressor(RegressorMixin, InContextEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Predict a number for rows of a table by a model that learns in context: nothing is trained, `fit` reads the rows.
 
     Tables are as for `InContextClassifier`, and so are views, more features and longer contexts than the model was trained
