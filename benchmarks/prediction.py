@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.training import seconds
 from ctxlearn import InContextClassifier
-from ctxlearn.estimators.models import in_double
+from ctxlearn.estimators.models import scaled_by_context
 from ctxlearn.threads import available_cores, one_thread_per_operator
 
 CONTEXT, FEATURES, ROWS = 40, 8, 1000
@@ -33,7 +33,7 @@ def main() -> None:
 
 def one_pass_a_query(classifier: InContextClassifier, rows: np.ndarray) -> None:
     """What a model does that is given the context and one query each time."""
-    fitted, learner = classifier._fitted, in_double(classifier.learner_)
+    fitted, learner = classifier._fitted, scaled_by_context(classifier.learner_)
     context = fitted.views.context(fitted.x, fitted.y, learner.n_features)
     queries = fitted.views.inputs(torch.from_numpy(rows), learner.n_features)
     with one_thread_per_operator(), torch.inference_mode():

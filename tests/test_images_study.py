@@ -22,7 +22,7 @@ from ctxlearn.studies.images.settings import (
     run_name,
     training_family,
 )
-from ctxlearn.studies.images.starts import StartsAsDistances
+from ctxlearn.studies.images.starts import StartsAsPrototypes
 from ctxlearn.tasks import glyphs
 from ctxlearn.tasks.written import glyph_index
 
@@ -86,17 +86,19 @@ def test_what_is_tested_on_is_never_trained_on():
     assert {kinds[name] for name in others.domains.names} == set(OTHERS)
 
 
-def test_untrained_the_transformer_is_protonet_where_there_is_one_shot():
+@pytest.mark.parametrize("shots", [1, 2, 5])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_untrained_the_transformer_is_protonet(shots, depth):
     encoder = Conv4(1, (4, 4, 4, 8))
-    start = StartsAsDistances((1, 28, 28), 3, encoder, width=24, depth=2, hidden=8)
+    start = StartsAsPrototypes((1, 28, 28), 3, encoder, width=24, depth=depth, hidden=8)
     rule = ProtoNet((1, 28, 28), 3, encoder=encoder)
-    episode = glyphs("validation", 3).sample(4, 9, generator=torch.Generator().manual_seed(0)).split(3)
+    episode = glyphs("validation", 3).sample(4, 18, generator=torch.Generator().manual_seed(0)).split(3 * shots)
     answers = (m(episode.context_x, episode.context_y, episode.query_x).log_softmax(-1) for m in (start, rule))
     torch.testing.assert_close(*answers, rtol=0, atol=1e-4)
 
 
 def test_a_start_is_rebuilt_from_its_arguments():
-    first = StartsAsDistances((1, 28, 28), 3, Conv4(1, (4, 4, 4, 8), seed=3), width=24, hidden=8, seed=5)
+    first = StartsAsPrototypes((1, 28, 28), 3, Conv4(1, (4, 4, 4, 8), seed=3), width=24, hidden=8, seed=5)
     again = instantiate(configuration(first))
     for (name, p), q in zip(first.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(p, q), name

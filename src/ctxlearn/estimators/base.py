@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from ctxlearn.checks import check_int
 from ctxlearn.estimators.columns import Columns, Numbers, Table
-from ctxlearn.estimators.models import find_learner, in_double
+from ctxlearn.estimators.models import find_learner, scaled_by_context
 from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
 from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
 from ctxlearn.estimators.views import make_views
@@ -113,7 +113,7 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
             x,
             told,
             torch.from_numpy(columns.levels),
-            in_double(learner),
+            scaled_by_context(learner),
             n_classes=n_classes,
             n_permutations=n_permutations,
             max_context=max_context,
@@ -135,7 +135,7 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
     def _read(self) -> None:
         fitted = self._fitted
         self.n_views_ = fitted.views.n_views
-        self._reading = Reading(in_double(self.learner_), fitted.views, fitted.x, fitted.y)
+        self._reading = Reading(scaled_by_context(self.learner_), fitted.views, fitted.x, fitted.y)
 
     def _check_context(self, X: Any, y: Any) -> Table:
         """X as a table whose columns can be looked at, with scikit-learn's checks of form; y's length."""

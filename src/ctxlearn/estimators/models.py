@@ -49,14 +49,14 @@ def find_learner(model: object, kind: str) -> Learner:
     return learner
 
 
-def in_double(learner: Learner) -> Learner:
-    """The learner that estimators run: a copy in double precision, with inputs scaled by the context.
+def scaled_by_context(learner: Learner) -> Learner:
+    """The learner that estimators run: a copy, with inputs scaled by the context.
 
     What is not a `ContextScaled` yet is put into one, so that units and missing values are no matter: a missing value then
     becomes its column's mean, unless the learner takes NaN.
     """
-    double = copy.deepcopy(learner).double().eval().requires_grad_(False)
-    return double if isinstance(double, ContextScaled) else ContextScaled(double, sort=False).eval()
+    own = copy.deepcopy(learner).eval().requires_grad_(False)
+    return own if isinstance(own, ContextScaled) else ContextScaled(own, sort=False).eval()
 
 
 @lru_cache(maxsize=4)

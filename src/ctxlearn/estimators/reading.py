@@ -15,10 +15,11 @@ from ctxlearn.learners import Learner
 from ctxlearn.learners.base import State
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 
-POINTS = 512
-"""Points (rows times views) that pass through the learner at once."""
-ALONE = 128
-"""Points below which a second thread is not worth its start."""
+POINTS = 128
+"""Points (rows times views) that pass through the learner at once, always as many: few, so that one row is answered soon, and
+enough for a thousand rows to take not much longer than in larger pieces."""
+CONTEXT_POINTS = 512
+"""Points of contexts that are read at once, or of queries about contexts that lack a row."""
 
 Answer = Callable[[Learner, State, Tensor], Tensor]
 """What to ask of a learner: its `predict` or its `predict_distribution`, as (learner, state, query_x)."""
@@ -29,11 +30,12 @@ Together = Callable[[Tensor], Tensor]
 class Reading:
     """The states of E views of a context: keys and values in the case of a transformer.
 
-    Everything is computed in double precision, so that an answer is the same to about 1e-12 whichever rows are asked
-    about with it; in single precision it would not be to 1e-6.
+    Rows are asked about in pieces of one size, filled up with copies where they are fewer. So each row goes through
+    products of the same shape whichever rows are asked about with it, and its answer has the same bits; left to their own
+    shapes, products in single precision differ by about 1e-6.
 
     Args:
-        learner: in double precision.
+        learner: what reads and answers.
         views: of the context.
         x: the context's inputs, (n, d) float64.
         y: its labels, (n,) int64 classes or float64 numbers.
@@ -41,7 +43,7 @@ class Reading:
 
     def __init__(self, learner: Learner, views: Views, x: Tensor, y: Tensor) -> None:
         self.learner, self.views = learner, views
-        size = max(1, POINTS // views.rows.shape[1])
+        size = max(1, CONTEXT_POINTS // views.rows.shape[1])
         parts = [slice(i, i + size) for i in range(0, views.n_views, size)]
         self._states: list[State] = []
         with one_thread_per_operator(), torch.no_grad(), trusted_values():
@@ -55,12 +57,11 @@ class Reading:
         """An answer for each row of x (q, d), q >= 0."""
         rows = torch.from_numpy(x)
         size = max(1, POINTS // self.views.n_views)
-        threads = available_cores() if len(rows) * self.views.n_views > ALONE else 1
-        size = min(size, max(1, -(-len(rows) // threads)))
-        chunks = torch.split(rows, size)
-        with one_thread_per_operator(), Workers(min(threads, len(chunks))) as workers:
+        filled = torch.cat([rows, rows[-1:].expand(-len(rows) % size, -1)])
+        chunks = torch.split(filled, size)
+        with one_thread_per_operator(), Workers(min(available_cores(), len(chunks))) as workers:
             found = workers.map(lambda chunk: self._ask(chunk, answer, together), chunks)
-        return torch.cat(found).numpy()
+        return torch.cat(found)[: len(rows)].numpy()
 
     def _ask(self, rows: Tensor, answer: Answer, together: Together) -> Tensor:
         own = _device(self.learner)
@@ -97,7 +98,7 @@ def ask_without_each(
     kept = kept + (kept >= torch.arange(n)[:, None])  # (n, n - 1): row j lacks j
     context_x, context_y = views.context(x, y, places)
     queries = views.inputs(torch.from_numpy(asked), places)
-    rows_at_once = max(1, POINTS // (n * views.n_views))
+    rows_at_once = max(1, CONTEXT_POINTS // (n * views.n_views))
 
     def ask(lacking: Tensor) -> Tensor:
         with torch.inference_mode(), trusted_values():
@@ -105,7 +106,7 @@ def ask_without_each(
             part_y = context_y[:, lacking].transpose(0, 1).flatten(0, 1)
             state = learner.adapt(part_x.to(own), part_y.to(own))
             found = []
-            for some in torch.split(queries, max(1, POINTS // len(part_x)), dim=1):
+            for some in torch.split(queries, max(1, CONTEXT_POINTS // len(part_x)), dim=1):
                 answers = answer(learner, state, some.repeat(len(lacking), 1, 1).to(own)).cpu().double()
                 found.append(torch.stack([together(part) for part in torch.split(answers, views.n_views)]))
             return torch.cat(found, dim=1)

@@ -68,9 +68,8 @@ def read_fitted(path: Path, kind: str) -> tuple[Learner, Fitted, dict[str, Any]]
         raise ValueError(f"path: expected a saved {kind}, got a {facts['kind']} in {path}")
     learner = instantiate(facts["learner"], Learner)
     assert isinstance(learner, Learner)
-    learner.load_state_dict(
-        {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
-    )
+    weights = {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
+    learner.load_state_dict(weights, assign=True)  # as they were, in their own precision
     views = Views(*(tensors[VIEWS + name] for name in Views._fields))
     columns = Columns.from_json(facts["columns"])
     return learner.eval(), Fitted(columns, views, tensors["x"], tensors["y"], facts["seed"]), facts

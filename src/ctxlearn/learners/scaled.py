@@ -58,6 +58,9 @@ class ContextScaled(Learner):
     context and queries; the others are multiplied by sqrt(d / number of these), so that few features are as
     loud as many. For regression labels are scaled likewise, and predictions and quantiles scaled back.
 
+    Scaling is computed in the precision of what comes in, and what is scaled is handed on in that of the learner's weights. So
+    large numbers in double precision keep their differences in front of a learner in single precision.
+
     With `sort` the features are handed on in the order of what each alone says of the label in the context (share of the
     variance between classes, or squared correlation), strongest first and constant ones last. So their order
     in the table means nothing, and the inner learner finds signal in the same places in every task.
@@ -89,7 +92,7 @@ class ContextScaled(Learner):
         centre, scale = x.new_zeros(len(x), 1), x.new_ones(len(x), 1)
         if self.n_classes is None and y.shape[1]:
             centre, scale = _centre_and_scale(y)
-            y = (y - centre) / scale
+            y = ((y - centre) / scale).to(self._precision or y.dtype)
         relevance = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)
         with torch.no_grad():
             scaling = _scaling(x, relevance if self.sort else None)
@@ -107,11 +110,17 @@ class ContextScaled(Learner):
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         return self.learner.loss(output, y)
 
+    @property
+    def _precision(self) -> torch.dtype | None:
+        """That of the learner's weights; None where it has none."""
+        return next((p.dtype for p in self.learner.parameters() if p.is_floating_point()), None)
+
     def _query(self, state: ScaledContext, query_x: Tensor) -> Tensor:
         return self._scaled(state.scaling, self.check_query(query_x, n_tasks=len(state.centre)))
 
     def _scaled(self, scaling: Scaling, x: Tensor) -> Tensor:
         z = scaling(x)
+        z = z.to(self._precision or z.dtype)
         return z if self.learner.accepts_missing else z.nan_to_num(nan=0.0)
 
     def _back(self, state: ScaledContext, output: Tensor) -> Tensor:

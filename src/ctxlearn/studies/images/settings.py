@@ -18,7 +18,7 @@ from ctxlearn.learners import (
     ProtoNet,
 )
 from ctxlearn.references import NearestNeighbor
-from ctxlearn.studies.images.starts import StartsAsDistances
+from ctxlearn.studies.images.starts import StartsAsPrototypes
 from ctxlearn.studies.store import Training
 from ctxlearn.tasks import Pooled, TaskFamily, glyphs
 from ctxlearn.training import (
@@ -156,7 +156,7 @@ def fresh_learner(name: str, settings: Settings, way: int, seed: int) -> Learner
     """An untrained learner by its name, all on the same encoder."""
     encoder = Conv4(1, settings.channels, seed=seed)
     if name == ICL:
-        return StartsAsDistances(
+        return StartsAsPrototypes(
             SHAPE, way, encoder, settings.width, settings.depth, hidden=2 * settings.width, seed=seed
         )
     if name == RANDOM:
