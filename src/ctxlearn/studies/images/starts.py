@@ -91,7 +91,11 @@ def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
         write={"products": per_class},
     )
     own = Units(
-        read={"products": eye(n_classes), "label": GATE * eye(n_classes), BIAS: torch.full((n_classes,), -GATE).double()},
+        read={
+            "products": eye(n_classes),
+            "label": GATE * eye(n_classes),
+            BIAS: torch.full((n_classes,), -GATE).double(),
+        },
         write={"own": torch.ones(1, n_classes, dtype=torch.float64)},
     )
     compare = Head(
