@@ -68,7 +68,7 @@ def _training(settings: Settings, measured: Accuracies) -> list[Claim]:
     return [
         decide(
             "start-helps",
-            f"Beginning as a comparison of distances, in-context learning is better than from a random start, {few}-way {shots}-shot",
+            f"Beginning as ProtoNet, in-context learning is better than from a random start, {few}-way {shots}-shot",
             "accuracy with minus without that start, percentage points, equal steps, same episodes",
             of(ICL, way=few) - of(RANDOM, way=few),
             together=together,

@@ -67,7 +67,7 @@ def sections(settings: Settings, measured: Accuracies, adapted: Adapted) -> list
         Section(
             "What the training makes of it",
             [
-                "Start: the same transformer with one block more, from random weights and at higher learning rates. Curriculum: "
+                "Start: a transformer of as many blocks, from random weights and at higher learning rates. Curriculum: "
                 f"{few} ways at first and {few} more every {settings.every} steps up to {many}, with as many episodes a step throughout, so with "
                 f"fewer images. Groups: the {few}-way model is shown {few} of the {many} classes at a time, each pair of classes meeting once at "
                 f"least, and its log-probabilities are averaged (MoreWays), on {settings.n_grouped} of the episodes. Kinds: learners that were trained on alphabets "
@@ -94,9 +94,8 @@ def _trained(settings: Settings) -> str:
     return (
         f"All learners have an encoder of the same form and initial weights (a Conv-4 of {', '.join(map(str, settings.channels))} channels), the same "
         f"episodes and as many steps: {steps}, 1 to {MOST_SHOTS} shots, each character turned by a multiple of 90 degrees. The in-context transformer has "
-        f"{count(settings.depth, 'block')} of width {settings.width} and begins as a comparison of distances written by hand: untrained, "
-        "it answers by the mean squared distance of the encoder's vectors to a class's points. In the quick profile a step of it takes half as "
-        "long again as one of ProtoNet, so equal steps favour it; MAML takes three inner steps, first order, and twice as long. "
+        f"{count(settings.depth, 'block')} of width {settings.width} and begins as ProtoNet, by weights written by hand. "
+        "In the quick profile a step of it takes half as long again as one of ProtoNet, so equal steps favour it; MAML takes three inner steps, first order, and twice as long. "
         f"{few}-way and {many}-way episodes have learners of their own."
     )
 
@@ -215,16 +214,15 @@ def _kinds(settings: Settings, shown: Intervals) -> Figure:
 
 def _adapting_words(settings: Settings) -> str:
     way, meta = settings.ways[0], settings.meta
-    outer = meta.steps * meta.n_domains * meta.n_tasks * (2 * meta.shots + 1) * way
+    seen = meta.steps * meta.n_domains * meta.n_tasks * (2 * meta.shots + 1) * way * (1 + meta.inner_steps)
     plain = settings.steps[way] * settings.tasks_per_step[way] * (MOST_SHOTS + 1) * way
     return (
         f"Each of {meta.n_scripts} unseen scripts is cut into two halves of its characters. A model is adapted to {way}-way episodes of the one, "
         f"{2 * meta.shots + 1} images of each character, and measured on {meta.n_probe} one-shot episodes of the other, so of characters and images that it did not "
         f"adapt to. In-context learning is the model of the table above. M2 begins with the same weights and is trained, for {meta.steps:,} steps of "
         f"{meta.n_domains} scripts, by the loss on {meta.n_tasks} fresh episodes of a script after {count(meta.inner_steps, 'gradient step')} on {meta.n_tasks} others. "
-        "It is first order, and the inner steps leave the encoder as it is, since second order through "
-        "the encoder is more than this profile can pay. Its outer loss sees "
-        f"{outer:,} images in all, that of in-context learning {plain:,} at most. Fine-tuning (adapt_to_domain) is given to both: AdamW at 3e-4, at most "
+        f"It is first order; the inner steps, of size {meta.inner_size:g}, are on the encoder. {seen:,} images pass through it in training, "
+        f"inner steps included, and {plain:,} through in-context learning. Fine-tuning (adapt_to_domain) is given to both: AdamW at 3e-4, at most "
         f"{meta.adaptation_steps} steps, an eighth of the episodes held out, and the model as it was where that does not help."
     )
 

@@ -10,8 +10,8 @@ from ctxlearn.expressiveness.wiring import BIAS, Circuit, Head, Layer, Units, as
 from ctxlearn.learners import BlockConfig, InContextTransformer
 from ctxlearn.learners.encoders import Encoder
 
-GATE = 2.0**7
-"""Taken off a point's products with the means of other classes than its own; more than any of them, in units of e."""
+GATE = 2.0**8
+"""Taken off a point's products with the means of other classes than its own; more than any of them, in units of sqrt(e)."""
 
 
 class StartsAsPrototypes(InContextTransformer):
@@ -48,29 +48,32 @@ class StartsAsPrototypes(InContextTransformer):
         hidden: int = 256,
         seed: int = 0,
     ) -> None:
-        before = check_int("depth", depth, minimum=2) - 2
+        n_between = check_int("depth", depth, minimum=2) - 2
         plan = prototypes(Encoder(encoder, n_features, width).n_outputs, n_classes, encoder)
         built = assemble(plan, n_features, n_classes, width, hidden, seed).float()
-        blocks = [BlockConfig(heads, hidden=hidden, activation="relu")] * before
+        first, last = built.block_configs
+        between = [BlockConfig(heads, hidden=hidden, activation="relu")] * n_between
         super().__init__(
             n_features,
             n_classes,
             width=width,
             encoder=encoder,
-            blocks=[*blocks, *built.block_configs],
+            blocks=[first, *between, last],
             mask=plan.mask,
             seed=seed,
         )
         with torch.no_grad():
-            for block in self._blocks[:before]:
+            for block in self._blocks[1:-1]:
                 for layer in (block.attention_out, block.mlp_out):
                     layer.weight.zero_()
                     layer.bias.zero_()
-        for block, given in zip(self._blocks[before:], built.blocks, strict=True):
+        for block, given in zip((self._blocks[0], self._blocks[-1]), built.blocks, strict=True):
             block.load_state_dict(given.state_dict())
         for mine, given in ((self.embed, built.embed), (self.out, built.out)):
             mine.load_state_dict(given.state_dict())
             mine.requires_grad_(False)
+        for parameter in self.blocks.parameters():
+            parameter.requires_grad_(parameter.ndim > 1)
 
 
 def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
@@ -78,14 +81,15 @@ def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
 
     A class's mean is in no token. But the products f(x_i).c_k are what a head gives point i whose values are labels; one hidden
     unit a class keeps the product with the point's own class, s_i, and the mean of s_i over the class is |c_k|^2. So the last
-    head scores 2 f(q).f(x_i) - s_i and averages the labels by it. Products are in units of e, so that s_i is of the
-    size of the vector's entries, which layer norms ask for.
+    head scores 2 f(q).f(x_i) - s_i and averages the labels by it. Products are in units of sqrt(e): in those of e the last head
+    would have to multiply s_i, and all noise of training in it, by e, and as they are s_i would drown the vector in layer norms.
     """
+    unit = size**0.5
     last = eye(size + 1)[:, size:]
     features = eye(size + 1)[:, :size]
     per_class = n_classes * eye(n_classes)  # heads average over all points: a class has one in C of them
     products = Head(
-        query={"x": eye(size) / size},
+        query={"x": eye(size) / unit},
         key={"x": eye(size)},
         value={"label": eye(n_classes)},
         write={"products": per_class},
@@ -99,7 +103,7 @@ def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
         write={"own": torch.ones(1, n_classes, dtype=torch.float64)},
     )
     compare = Head(
-        query={"x": 2 * features, BIAS: size * last[:, 0]},
+        query={"x": 2 * features, BIAS: unit * last[:, 0]},
         key={"x": features, "own": -last},
         value={"label": eye(n_classes)},
         write={"answer": per_class},
