@@ -18,10 +18,10 @@ class StartsAsPrototypes(InContextTransformer):
     """A transformer whose initial weights answer as ProtoNet does, where all classes have equally many points.
 
     With f the encoder and c_k the mean of a class, logits are 2 f(q).c_k - |c_k|^2: -|f(q) - c_k|^2 but for what all
-    classes share. The last two blocks compute them; those before attend to the context as any transformer's do, but add
-    nothing at first. Trained are the encoder and all blocks; the embedding, which only puts the encoder's vector and the label
-    into the stream, and the read-out stay as they are, since what they could learn the encoder and the blocks can, and their
-    steps are noise in the distances. It is rebuilt from its arguments alone; trained, it is an `InContextTransformer` like any other.
+    classes share. The first and the last block compute them; those between attend to the context as any transformer's do, but
+    add nothing at first. Trained are the encoder and the matrices of all blocks. The blocks' biases, the embedding, which only puts the
+    encoder's vector and the label into the stream, and the read-out stay as they are: what they could learn the rest can, and
+    their steps are noise in the distances. It is rebuilt from its arguments alone; trained, it is an `InContextTransformer` like any other.
 
     Args:
         n_features: shape of one input.
@@ -29,7 +29,7 @@ class StartsAsPrototypes(InContextTransformer):
         encoder: f, from (M, *shape) to (M, e), nowhere negative, as a `Conv4` is.
         width: of the stream, at least e + 3 C + 2.
         depth: blocks in all, >= 2.
-        heads: of the blocks before the last two.
+        heads: of the blocks between.
         hidden: hidden units of each block, at least C.
         seed: of the weights that are not in use at first.
 
