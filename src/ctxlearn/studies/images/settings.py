@@ -67,7 +67,7 @@ class Meta:
     n_domains: int = 2
     n_tasks: int = 8
     inner_steps: int = 2
-    inner_size: float = 0.01
+    inner_size: float = 0.003
     sizes: tuple[int, ...] = (64, 256)
     shots: int = 1
     adaptation_steps: int = 30
@@ -124,7 +124,7 @@ PROFILES = {
         20,
         6,
         1,
-        Meta(2, 2, 2, 1, 0.01, (4, 6), 1, 2, 2, 6),
+        Meta(2, 2, 2, 1, 0.003, (4, 6), 1, 2, 2, 6),
     ),
     # about 50 minutes of one core: 42 of training, 8 of measuring
     "quick": Settings(
