@@ -229,3 +229,12 @@ def test_an_encoder_that_knows_gaps_tells_them_from_zeros():
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_large_numbers_in_double_precision_keep_their_differences_in_front_of_single_precision(episode):
+    x, y, query = episode
+    near = classifier()(x.double(), y, query.double())
+    far = classifier()(x.double() + 1e9, y, query.double() + 1e9)
+    same(near, far)
+    numbers = regressor()(x.double(), 1e9 + y.double(), query.double())
+    same(numbers - 1e9, regressor()(x.double(), y.double(), query.double()))
