@@ -144,8 +144,12 @@ class Learner(Recorded, nn.Module, ABC):
         if shape is None:
             shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim > 2 else (1,)
         x = check_inputs(name, x, shape, accepts_missing=self.accepts_missing)
+        return x.to(self._precision(x.dtype))
+
+    def _precision(self, given: torch.dtype) -> torch.dtype:
+        """What inputs of some precision are computed in: that of the learner's weights, or their own without any."""
         own = next(self.parameters(), None)
-        return x.to(torch.promote_types(x.dtype, torch.float32) if own is None else own.dtype)
+        return torch.promote_types(given, torch.float32) if own is None else own.dtype
 
 
 def one_hot(y: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:

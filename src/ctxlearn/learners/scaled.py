@@ -92,7 +92,7 @@ class ContextScaled(Learner):
         centre, scale = x.new_zeros(len(x), 1), x.new_ones(len(x), 1)
         if self.n_classes is None and y.shape[1]:
             centre, scale = _centre_and_scale(y)
-            y = ((y - centre) / scale).to(self._precision or y.dtype)
+            y = (y - centre) / scale
         relevance = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)
         with torch.no_grad():
             scaling = _scaling(x, relevance if self.sort else None)
@@ -110,17 +110,14 @@ class ContextScaled(Learner):
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         return self.learner.loss(output, y)
 
-    @property
-    def _precision(self) -> torch.dtype | None:
-        """That of the learner's weights; None where it has none."""
-        return next((p.dtype for p in self.learner.parameters() if p.is_floating_point()), None)
+    def _precision(self, given: torch.dtype) -> torch.dtype:
+        return torch.promote_types(given, super()._precision(given))
 
     def _query(self, state: ScaledContext, query_x: Tensor) -> Tensor:
         return self._scaled(state.scaling, self.check_query(query_x, n_tasks=len(state.centre)))
 
     def _scaled(self, scaling: Scaling, x: Tensor) -> Tensor:
         z = scaling(x)
-        z = z.to(self._precision or z.dtype)
         return z if self.learner.accepts_missing else z.nan_to_num(nan=0.0)
 
     def _back(self, state: ScaledContext, output: Tensor) -> Tensor:
