@@ -88,7 +88,9 @@ def test_units_and_the_order_of_rows_and_columns_mean_nothing():
     expected = InContextClassifier(MODEL).fit(x, y).predict_proba(x)
     scaled = x * [1e-3, 1e6, 7, -0.0 + 2, 1e9] + [5, -3e6, 1, 0, 1e9]
     np.testing.assert_allclose(InContextClassifier(MODEL).fit(scaled, y).predict_proba(scaled), expected, atol=1e-6)
-    single = InContextClassifier(SINGLE).fit(scaled, y).predict_proba(scaled)  # scaling is in double precision all the same
+    single = (
+        InContextClassifier(SINGLE).fit(scaled, y).predict_proba(scaled)
+    )  # scaling is in double precision all the same
     np.testing.assert_allclose(single, expected, atol=1e-5)
     order = np.random.default_rng(0).permutation(40)
     np.testing.assert_allclose(InContextClassifier(MODEL).fit(x[order], y[order]).predict_proba(x), expected, atol=1e-9)
