@@ -194,11 +194,12 @@ def test_equiangular_labels_stand_at_equal_angles_and_fewer_ways_than_trained_wo
         InContextTransformer(2, 3, labels="words")
 
 
-def test_the_images_of_one_domain_are_its_own_and_their_classes_can_be_dealt_apart(validation):
-    grek = validation.labelled_of("Grek")
+def test_the_images_of_one_domain_are_its_own_and_their_classes_can_be_dealt_apart():
+    test = Glyphs("test", 5)
+    grek = test.labelled_of("Grek")
     assert all(name.startswith("Grek/") for name in grek.classes)
     here, there = grek.split(0.5, 0.5, generator=seeded())
     assert not set(here.classes) & set(there.classes)
     assert not {image.tobytes() for image in here.x} & {image.tobytes() for image in there.x}
     with pytest.raises(ValueError, match=r"^name: expected one of"):
-        validation.labelled_of("Latn")
+        test.labelled_of("Latn")
