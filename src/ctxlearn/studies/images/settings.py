@@ -166,9 +166,13 @@ def fresh_learner(name: str, settings: Settings, way: int, seed: int) -> Learner
         return MAML(SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed)
     if name == PIXELS:
         return NearestNeighbor(None, way)
-    if name == "MatchNet":  # shares of cosines, which end at 1, cannot be sure of a class
-        return MatchNet(SHAPE, way, encoder=encoder, similarity="dot", seed=seed)
-    makers: dict[str, Callable[..., Learner]] = {"ProtoNet": ProtoNet, "CNP": CNP}
+    makers: dict[str, Callable[..., Learner]] = {
+        "MatchNet": functools.partial(
+            MatchNet, similarity="dot"
+        ),  # shares of cosines, at most 1, are never sure of a class
+        "ProtoNet": ProtoNet,
+        "CNP": CNP,
+    }
     return makers[name](SHAPE, way, encoder=encoder, seed=seed)
 
 
