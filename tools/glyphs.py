@@ -37,10 +37,8 @@ FEWEST = 5  # characters of a script, or it is left out
 SIZE, LEVELS = 28, 8
 CANVAS = 64
 ANGLE, SLANT, STRETCH = 0.2, 0.3, 0.2  # standard deviations: radians, shear, logarithm of a side
-BEND, KNOTS = (
-    (1.5, 4.0),
-    4,
-)  # shifts in pixels of the canvas, one standard deviation; knots a side of their smooth field
+BEND = (1.5, 4.0)  # shifts in pixels of the canvas, one standard deviation: least and most
+KNOTS = 4  # a side, of the smooth field of shifts
 ALIKE = 0.80  # cosine between blurred base renderings above which two characters count as one
 SHARES = (("train", 0.6), ("validation", 0.15), ("test", 0.25))
 
