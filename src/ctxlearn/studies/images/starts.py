@@ -79,7 +79,8 @@ class StartsAsPrototypes(InContextTransformer):
 def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
     """The circuit of two blocks of one head each; see `StartsAsPrototypes`.
 
-    A class's mean is in no token. But the products f(x_i).c_k are what a head gives point i whose values are labels; one hidden
+    `construct(ProtoNet)` keeps all means in the stream, e numbers a class, which is too wide at 20 ways. Here a class's mean is in no
+    token. But the products f(x_i).c_k are what a head gives point i whose values are labels; one hidden
     unit a class keeps the product with the point's own class, s_i, and the mean of s_i over the class is |c_k|^2. So the last
     head scores 2 f(q).f(x_i) - s_i and averages the labels by it. Products are in units of sqrt(e): in those of e the last head
     would have to multiply s_i, and all noise of training in it, by e, and as they are s_i would drown the vector in layer norms.
