@@ -70,9 +70,24 @@ def test_what_the_context_does_not_know_is_missing():
 @pytest.mark.parametrize(
     ("values", "asked", "error", "message"),
     [
-        ([1, "a", 2], None, ValueError, r"column 'a', row 1: expected a number, as in most rows of this column, got 'a'"),
-        (["1", "2", "3", "many"], None, ValueError, r"column 'a', row 3: expected a number, as in most rows.*got 'many'"),
-        ([1, {"b": 2}], None, TypeError, r"column 'a', row 1: argument must be a string or a real number, got {'b': 2}"),
+        (
+            [1, "a", 2],
+            None,
+            ValueError,
+            r"column 'a', row 1: expected a number, as in most rows of this column, got 'a'",
+        ),
+        (
+            ["1", "2", "3", "many"],
+            None,
+            ValueError,
+            r"column 'a', row 3: expected a number, as in most rows.*got 'many'",
+        ),
+        (
+            [1, {"b": 2}],
+            None,
+            TypeError,
+            r"column 'a', row 1: argument must be a string or a real number, got {'b': 2}",
+        ),
         ([1j, 2], None, ValueError, "column 'a': expected numbers, text, dates or categories, got complex128"),
         (pd.to_timedelta([1, 2]), None, ValueError, "column 'a': expected numbers, text, dates.*got timedelta64"),
         ([1.0, np.inf], None, ValueError, r"column 'a', row 1: expected finite numbers.*got inf \(1 infinite"),

@@ -65,6 +65,8 @@ def plain(name: str, values: Any) -> Cells:
         ValueError: complex numbers, durations or other things that are none of these.
         TypeError: a cell is none of these.
     """
+    if isinstance(values, np.ndarray) and values.dtype == np.dtype(object):
+        return _objects(name, values)
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     dtype = series.dtype
     if _is_dictionary(dtype):
@@ -94,6 +96,12 @@ def plain(name: str, values: Any) -> Cells:
 
 def texts(name: str, values: Any) -> Text:
     """A column as text throughout, as categories are compared; whole numbers keep every digit."""
+    if (
+        isinstance(values, np.ndarray)
+        and values.dtype == np.dtype(object)
+        and set(map(type, values)) <= {str, type(None)}
+    ):
+        return [None if value is None else value.strip() for value in values]
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     if pd.api.types.is_integer_dtype(series.dtype):
         return [None if gone else str(int(v)) for v, gone in zip(series, series.isna(), strict=True)]
@@ -129,6 +137,18 @@ def category(value: Any) -> str:
     return str(value).strip()
 
 
+def folded(cell: str) -> str:
+    """What cells that differ only by case, blanks or the way a number is written have in common."""
+    text = " ".join(cell.casefold().split())
+    if text.startswith("0") and text.isdigit():
+        return text  # 007 is not 7
+    try:
+        number = float(text) if "_" not in text else None
+    except ValueError:
+        return text
+    return str(int(number)) if number is not None and number.is_integer() and abs(number) < 2**53 else text
+
+
 def _declared(series: pd.Series[Any]) -> Declared:
     ordered = bool(series.cat.ordered)
     known = series.cat.categories if ordered else series.cat.remove_unused_categories().cat.categories
@@ -140,6 +160,8 @@ def _declared(series: pd.Series[Any]) -> Declared:
 
 
 def _objects(name: str, values: NDArray[np.object_]) -> Cells:
+    if set(map(type, values)) <= {str, type(None)}:
+        return [None if value is None else value.strip() for value in values]
     missing = pd.isna(values)
     kinds = {_kind(name, row, value) for row, (value, gone) in enumerate(zip(values, missing, strict=True)) if not gone}
     if kinds == {"date"}:

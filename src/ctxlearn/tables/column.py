@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ctxlearn.checks import describe
-from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, plain, texts
+from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, folded, plain, texts
 from ctxlearn.tables.dates import DateForm
-from ctxlearn.tables.numerals import NumberForm
+from ctxlearn.tables.numerals import NumberForm, simple_numbers
 from ctxlearn.tables.reading import Reading
 from ctxlearn.tables.text import TextEncoder
 
@@ -80,6 +80,10 @@ class Column(ABC):
             TypeError: a cell is neither text nor a number.
         """
 
+    def typed(self, values: Any, reading: Reading) -> Any:
+        """Cells as a Series of the type that says what they are; None for a column that is left out."""
+        return pd.Series(self.features(values, reading).values[:, 0])
+
     @property
     def levels(self) -> tuple[int, ...]:
         """For each of the k features its number of categories, where 3 to `MANY` and without order; else 0."""
@@ -133,7 +137,11 @@ class NumberColumn(Column):
         return Features(found[:, None], [row for row, _ in odd], notes)
 
     def _read(self, cells: Text, reading: Reading) -> tuple[Numbers, list[tuple[int, str]]]:
-        cells = [None if c in reading.among_numbers else c for c in reading.without_marks(cells)]
+        cells = reading.without_number_marks(cells)
+        if self.form == NumberForm():
+            simple = simple_numbers(cells)
+            if simple is not None:
+                return simple, []
         read = {cell: self.form.read(cell) for cell in set(cells) - {None} if cell is not None}
         odd = [(row, cell) for row, cell in enumerate(cells) if cell is not None and read[cell] is None]
         present = sum(cell is not None for cell in cells)
@@ -177,6 +185,14 @@ class CategoryColumn(Column):
         unknown = [row for row, c in enumerate(cells) if c is not None and alike[c] is None and self.categories]
         changed = [f"{cell!r} read as {known!r}" for cell, known in sorted(alike.items()) if known not in (None, cell)]
         return Features(found[:, None], unknown, [", ".join(changed)] if changed else [])
+
+    def typed(self, values: Any, reading: Reading) -> Any:
+        codes = self.features(values, reading).values[:, 0]
+        if not self.categories:
+            return pd.Series(codes)
+        places = np.where(np.isnan(codes), -1, codes).astype(np.int64)
+        known = pd.Index(list(self.categories), dtype=object)
+        return pd.Series(pd.Categorical.from_codes(places, known, ordered=self.ordered))
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -237,6 +253,11 @@ class DateColumn(Column):
         notes = [f"{_places(odd)}: no date, as in fit; taken as missing"] if odd else []
         return Features(found, [row for row, _ in odd], notes)
 
+    def typed(self, values: Any, reading: Reading) -> Any:
+        if self.form is not None and self.form.of_day:
+            return super().typed(values, reading)
+        return pd.Series(self.dates(values, reading)[0])
+
     def dates(self, values: Any, reading: Reading) -> tuple[Dates, list[tuple[int, str]]]:
         """Cells as dates, and those that are none."""
         cells = plain(self.name, values)
@@ -245,7 +266,7 @@ class DateColumn(Column):
             if cells.dtype.kind != "M" and not np.isnan(cells).all():
                 raise ValueError(f"X: column {self.name!r}: expected dates, as in fit, got numbers")
             return cells.astype("datetime64[us]"), []
-        cells = [None if c in reading.among_numbers else c for c in reading.without_marks(cells)]
+        cells = reading.without_number_marks(cells)
         found = (self.form or DateForm("ISO8601")).read(cells)
         odd = [(row, cell) for row, cell in enumerate(cells) if cell is not None and np.isnat(found[row])]
         present = sum(cell is not None for cell in cells)
@@ -276,6 +297,9 @@ class TextColumn(Column):
     def features(self, values: Any, reading: Reading) -> Features:
         return Features(self.encoder.features(reading.without_marks(texts(self.name, values))), [], [])
 
+    def typed(self, values: Any, reading: Reading) -> Any:
+        return pd.Series(reading.without_marks(texts(self.name, values)), dtype=object)
+
     @property
     def levels(self) -> tuple[int, ...]:
         return (0,) * self.encoder.n_features
@@ -295,6 +319,9 @@ class LeftOutColumn(Column):
     def features(self, values: Any, reading: Reading) -> Features:
         return Features(np.empty((len(values), 0)), [], [])
 
+    def typed(self, values: Any, reading: Reading) -> Any:
+        return None
+
     @property
     def levels(self) -> tuple[int, ...]:
         return ()
@@ -302,18 +329,6 @@ class LeftOutColumn(Column):
     @property
     def detail(self) -> str:
         return f"left out: {self.why}"
-
-
-def folded(cell: str) -> str:
-    """What cells that differ only by case, blanks or the way a number is written have in common."""
-    text = " ".join(cell.casefold().split())
-    if text.startswith("0") and text.isdigit():
-        return text  # 007 is not 7
-    try:
-        number = float(text) if "_" not in text else None
-    except ValueError:
-        return text
-    return str(int(number)) if number is not None and number.is_integer() and abs(number) < 2**53 else text
 
 
 def from_json(data: dict[str, Any]) -> Column:

@@ -93,6 +93,15 @@ class Columns:
         found = tuple(column.features(values, self.reading) for column, (_, values) in pairs)
         return Read(np.concatenate([f.values for f in found], axis=1) if found else np.empty((len(table), 0)), found)
 
+    def typed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table whose columns have the types that `learn` would find in them, so that an estimator reads the same."""
+        found = {}
+        for place, column in enumerate(self.columns):
+            made = column.typed(table.iloc[:, place], self.reading)
+            if made is not None:
+                found[column.name] = made
+        return pd.DataFrame(found, index=range(len(table)))
+
     @property
     def _plain(self) -> bool:
         return all(isinstance(column, NumberColumn) for column in self.columns)
@@ -202,6 +211,7 @@ def _names(table: Table) -> list[str]:
 def _each(table: Table) -> Iterator[tuple[str, Any]]:
     for place, name in enumerate(_names(table)):
         if isinstance(table, pd.DataFrame):
-            yield name, table.iloc[:, place].reset_index(drop=True)
+            series = table.iloc[:, place]
+            yield name, series.to_numpy() if series.dtype == np.dtype(object) else series.reset_index(drop=True)
         else:
             yield name, table[:, place]

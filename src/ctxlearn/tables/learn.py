@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, are_dates, are_numbers, plain, texts
+from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, are_dates, are_numbers, folded, plain, texts
 from ctxlearn.tables.column import (
     CategoryColumn,
     Column,
@@ -16,7 +16,6 @@ from ctxlearn.tables.column import (
     NumberColumn,
     Seen,
     TextColumn,
-    folded,
 )
 from ctxlearn.tables.dates import DateForm, count_dates, find_date_form
 from ctxlearn.tables.numerals import AmbiguousError, NumberForm, count_numbers, find_form, simple_numbers, units
@@ -89,11 +88,11 @@ def _of_dates(name: str, dates: Dates, form: DateForm | None = None) -> Column:
 
 def _of_text(name: str, cells: Text, reading: Reading, more: Any) -> Column:
     simple = simple_numbers(cells) if reading.decimal != "," else None
-    if simple is not None and not _may_be_grouped(cells):
+    if simple is not None and (reading.decimal == "." or not _may_be_grouped(cells)):
         return _of_numbers(name, simple)
     different = dict.fromkeys(cell for cell in cells if cell is not None)
-    valued = [cell for cell in different if cell not in reading.among_numbers]
-    others = [] if more is None else [cell for cell in _texts(name, more, reading) if cell not in reading.among_numbers]
+    valued = [cell for cell in different if not reading.is_number_mark(cell)]
+    others = [] if more is None else _different_texts(name, more, reading)
     if not valued:
         return _words(name, cells, reading)
     try:
@@ -102,7 +101,7 @@ def _of_text(name: str, cells: Text, reading: Reading, more: Any) -> Column:
     except AmbiguousError as error:
         _ambiguous(name, error, valued, reading)
     if form is not None or date is not None:
-        cells = [None if cell in reading.among_numbers else cell for cell in cells]
+        cells = reading.without_number_marks(cells)
     if form is not None:
         read = {cell: form.read(cell) for cell in valued}
         return _of_numbers(name, np.array([np.nan if c is None else read[c] for c in cells], dtype=np.float64), form)
@@ -240,8 +239,6 @@ def _sorted(categories: set[str]) -> list[str]:
     return ordered if numbers is None else [ordered[place] for place in np.argsort(numbers, kind="stable")]
 
 
-def _texts(name: str, values: Any, reading: Reading) -> list[str]:
+def _different_texts(name: str, values: Any, reading: Reading) -> list[str]:
     cells = plain(name, values)
-    return (
-        list(dict.fromkeys(c for c in reading.without_marks(cells) if c is not None)) if isinstance(cells, list) else []
-    )
+    return list(dict.fromkeys(filter(None, reading.without_number_marks(cells)))) if isinstance(cells, list) else []

@@ -154,7 +154,7 @@ def find_form(cells: Collection[str], more: Iterable[str] = (), decimal: str | N
         form = form or _decide(fitting, [*parts, *others], unit)
     if form is None:
         part = next(part for part in [*parts, *others] if _separated(part))
-        readings = {_value(part, *form) for form in fitting}
+        readings = {abs(_value(part, *form) or 0.0) for form in fitting}
         raise AmbiguousError(
             f"{part.body!r} may be " + " or ".join(f"{number:.10g}" for number in sorted(filter(None, readings)))
         )
