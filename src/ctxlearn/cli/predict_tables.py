@@ -94,11 +94,6 @@ def assemble(asked: Namespace) -> Asked:
     places = [names.index(name) for name in asked.categorical if name in names]
     columns = named(context.path, Columns.learn, inputs, places, reading, frame)
     read = named(context.path, columns.read, inputs), named(query.path, columns.read, frame)
-    if not read[0].x.shape[1]:
-        raise ValueError(
-            f"{context.path}: no column is left that could tell anything: "
-            + "; ".join(f"{column.name}: {column.detail}" for column in columns.columns)
-        )
     known = target.numbers if target.numbers is not None else target.labels
     return Asked(
         context.path,

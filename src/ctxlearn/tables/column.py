@@ -201,7 +201,7 @@ class CategoryColumn(Column):
 
     @property
     def detail(self) -> str:
-        shown = [repr(category) for category in self.categories[:6]]
+        shown = [repr(c if len(c) <= 30 else f"{c[:27]}...") for c in self.categories[:6]]
         more = len(self.categories) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 

@@ -60,7 +60,8 @@ class Columns:
             more: another table of the same columns, asked where the context's text can be read in two ways.
 
         Raises:
-            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text.
+            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text; or all
+                are left out.
             TypeError: a cell is neither text nor a real number.
         """
         reading = Reading() if reading is None else reading
@@ -70,6 +71,9 @@ class Columns:
             learn_column(name, values, reading, place in categorical, None if more is None else more.iloc[:, place])
             for place, (name, values) in enumerate(_each(table))
         ]
+        if learned and not any(column.levels for column in learned):
+            said = "; ".join(f"{column.name}: {column.detail}" for column in learned)
+            raise ValueError(f"X: no column is left of which something could be learned: {said}")
         return cls(tuple(learned), reading)
 
     def numbers(self, table: Table) -> Numbers:

@@ -182,7 +182,9 @@ def _rows(path: str, text: str, separator: str | None) -> tuple[list[list[str]],
     if declared is not None:
         text, separator = text[declared.end() :], separator or declared[1]
     separator = separator or _separator(text)
-    rows = [row for row in _split(path, text, separator) if any(row) or len(row) > 1]
+    rows = [row for row in _split(path, text, separator) if row]
+    if rows and len(rows[0]) > 1:
+        rows = [row for row in rows if row != [""]]  # lines of blanks
     if len(rows) < 2:
         raise TableFileError(f"{path}: expected rows below the header, got none")
     return rows, separator
@@ -218,10 +220,10 @@ def _check_width(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     for number, row in enumerate(rows[1:]):
         if len(row) != len(header):
             hint = ""
-            if number == 0 and len(row) == len(header) + 1:
-                hint = "; if the first field is the row's name, give it a name in the header"
-            elif len(header) == 1:
+            if len(header) == 1:
                 hint = "; the first line must hold the names of the columns, and --sep says what separates fields"
+            elif number == 0 and len(row) == len(header) + 1:
+                hint = "; if the first field is the row's name, give it a name in the header"
             raise TableFileError(
                 f"{path}: row {number}: expected {len(header)} fields, as in the header, got {len(row)}{hint}"
             )
