@@ -131,7 +131,7 @@ def test_an_unseen_category_is_a_missing_value():
 
 def test_codes_of_categories_differ_between_views_only():
     table, y = mixed()
-    views = InContextClassifier(MODEL, n_permutations=6).fit(table, y)._fitted.views
+    views = InContextClassifier(MODEL, n_estimators=6).fit(table, y)._fitted.views
     codes = views.codes[:, 1]
     assert codes[0].tolist() == [0, 1, 2, 3]
     assert all(sorted(code.tolist()) == [0, 1, 2, 3] for code in codes)

@@ -11,7 +11,7 @@ SOURCE = Path(ctxlearn.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = [
-    {"checks", "progress", "recorded", "seeding", "storage", "threads"},
+    {"checks", "lazy", "progress", "recorded", "seeding", "storage", "threads"},
     {"episodes"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},

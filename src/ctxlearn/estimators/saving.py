@@ -14,7 +14,7 @@ from ctxlearn.learners import Learner
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, VIEWS = "learner.", "views."
 
 

@@ -9,9 +9,12 @@ from torch import Tensor
 
 from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.threads import stop_if_nobody_waits
 
 ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
 """Kernel and penalty of each regression: nearly least squares; nearly the nearest class mean; by neighbours."""
+LONG = 2048
+"""Most context points of which all pairs are compared at once."""
 
 
 class AdvisedContext(NamedTuple):
@@ -32,13 +35,19 @@ class Advised(Learner):
     they can be trusted. So the learner need not find least squares, class means and neighbours by itself.
     Kernels are x.z / d + 1 and exp(-|x - z|^2 / d) + 1: made for inputs of about unit variance, as `ContextScaled` gives them.
 
-    Time grows with the cube of the context's length, memory with its square. Computed in float64 where the device has it.
+    Up to 2,048 context points, time grows with the cube of the context's length and memory with its square. Of a longer context
+    both grow with its length alone: the linear regressions are solved by their coefficients, which is exact, and the radial one
+    is the mean of regressions on equal parts of the context, dealt out at random, of at most 2,048 points each. What it says of a
+    context point is then what the mean would be if that point were left out of its own part. Computed in float64 where the
+    device has it.
 
     Args:
         learner: takes d + 3 k features; d are this one's.
 
     Raises:
         ValueError: no learner, or one that takes too few features.
+
+    Source: of the mean over parts, Zhang, Duchi & Wainwright 2013 (divide and conquer kernel ridge regression).
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -60,12 +69,10 @@ class Advised(Learner):
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
-            gram = _kernel(kernel, points, points)
-            gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
-            found = inverse @ labels
-            weights.append(found)
-            advice.append(labels - found / inverse.diagonal(dim1=1, dim2=2)[..., None])
+            stop_if_nobody_waits()
+            weighed, left_out = _regression(kernel, penalty, points, labels)
+            weights.append(weighed)
+            advice.append(left_out)
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
         return AdvisedContext(inner, points, tuple(weights))
 
@@ -85,7 +92,7 @@ class Advised(Learner):
         x = self.check_query(query_x, n_tasks=len(state.points))
         points = _points(x)
         advice = [
-            (_kernel(kernel, points, state.points) @ weights).to(x.dtype)
+            _predicted(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
         return torch.cat([x, *advice], dim=-1)
@@ -103,3 +110,63 @@ def _kernel(kind: str, x: Tensor, z: Tensor) -> Tensor:
         return inner + 1
     squares = x.square().mean(-1)[:, :, None] + z.square().mean(-1)[:, None, :]
     return (2 * inner - squares).exp() + 1
+
+
+def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Kernel ridge regression on contexts.
+
+    Args:
+        kernel: "linear" or "radial".
+        penalty: of the squared norm.
+        points: (B, n, d).
+        labels: (B, n, k).
+
+    Returns:
+        The labels' weights in a prediction, and what is predicted of each context point without it, (B, n, k) each.
+    """
+    n = points.shape[1]
+    if n <= LONG:
+        return _by_pairs(kernel, penalty, points, labels)
+    if kernel == "linear":
+        return _by_coefficients(penalty, points, labels)
+    n_parts = -(-n // LONG)
+    weights, left_out = torch.empty_like(labels), torch.empty_like(labels)
+    dealt = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(points.device)
+    for part in dealt.chunk(n_parts):
+        stop_if_nobody_waits()
+        weights[:, part], left_out[:, part] = _by_pairs(kernel, penalty, points[:, part], labels[:, part])
+    fitted = labels - penalty * weights  # what the regression on a point's own part says of it, with it
+    left_out += _predicted(kernel, points, points, weights) - fitted
+    return weights / n_parts, left_out / n_parts
+
+
+def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+    """What regressions predict for x (B, m, d), (B, m, k); of so many pairs at a time that memory is linear in m and n."""
+    size = max(1, LONG**2 // max(1, points.shape[1]))
+    if x.shape[1] <= size:
+        return _kernel(kernel, x, points) @ weights
+    found = []
+    for some in torch.split(x, size, dim=1):
+        stop_if_nobody_waits()
+        found.append(_kernel(kernel, some, points) @ weights)
+    return torch.cat(found, dim=1)
+
+
+def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """`_regression` by the matrix of all pairs of points."""
+    gram = _kernel(kernel, points, points)
+    gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
+    weights = inverse @ labels
+    return weights, labels - weights / inverse.diagonal(dim1=1, dim2=2)[..., None]
+
+
+def _by_coefficients(penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """`_regression` with the linear kernel by the d + 1 coefficients, which are fewer than the points."""
+    d = points.shape[2]
+    inputs = torch.cat([points / d**0.5, torch.ones_like(points[..., :1])], dim=2)
+    gram = inputs.mT @ inputs + penalty * torch.eye(d + 1, dtype=points.dtype, device=points.device)
+    solved = torch.cholesky_solve(inputs.mT, torch.linalg.cholesky(gram))  # (B, d + 1, n)
+    residual = labels - inputs @ (solved @ labels)
+    leverage = (inputs * solved.mT).sum(2, keepdim=True)
+    return residual / penalty, labels - residual / (1 - leverage)

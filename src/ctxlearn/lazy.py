@@ -1,0 +1,26 @@
+"""Packages whose public names are imported when first used, so that nobody waits for what they do not need."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+
+def names_from(package: str, homes: Mapping[str, str], subpackages: Collection[str] = ()) -> Callable[[str], Any]:
+    """A package's `__getattr__` (PEP 562).
+
+    Args:
+        package: its import path.
+        homes: for each public name the import path of the module that defines it.
+        subpackages: names of packages inside it that are loaded when first used, too.
+    """
+
+    def find(name: str) -> Any:
+        if name in homes:
+            return getattr(importlib.import_module(homes[name]), name)
+        if name in subpackages:
+            return importlib.import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return find
