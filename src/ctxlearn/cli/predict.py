@@ -11,11 +11,13 @@ from jsonargparse import ArgumentParser
 
 from ctxlearn.cli.csv_files import CsvFile, as_numbers, read_csv
 from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse
+from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ctxlearn import InContextClassifier, InContextRegressor
+    from ctxlearn.estimators.classes import ClassPredictor
+    from ctxlearn.estimators.numbers import NumberPredictor
 
 TASKS = ("auto", "classification", "regression")
 CLASSES = 10
@@ -59,9 +61,11 @@ def run(arguments: Sequence[str]) -> int:
         query.need(name, "--query")
     inputs = context.frame(names, asked.categorical), query.frame(names, asked.categorical)
 
-    from ctxlearn import InContextClassifier, InContextRegressor
+    with collector_paused():
+        from ctxlearn.estimators.classes import ClassPredictor
+        from ctxlearn.estimators.numbers import NumberPredictor
 
-    estimator = InContextClassifier(asked.model) if classes else InContextRegressor(asked.model)
+    estimator = ClassPredictor(asked.model) if classes else NumberPredictor(asked.model)
     with_file(context, estimator.fit, inputs[0], target)
     quantiles = asked.quantiles if asked.quantiles is not None else ([] if asked.model else list(QUANTILES))
     table = with_file(query, answers, estimator, inputs[1], quantiles, asked.explain)
@@ -144,12 +148,12 @@ def read_target(context: CsvFile, name: str, task: str) -> tuple[list[Any], bool
 
 
 def answers(
-    estimator: InContextClassifier | InContextRegressor, rows: pd.DataFrame, quantiles: Sequence[float], explain: bool
+    estimator: ClassPredictor | NumberPredictor, rows: pd.DataFrame, quantiles: Sequence[float], explain: bool
 ) -> pd.DataFrame:
     """A line for each row: its number, the prediction, probabilities or quantiles, and reasons where asked for."""
     import pandas as pd
 
-    if hasattr(estimator, "predict_proba"):
+    if not hasattr(estimator, "predict_quantiles"):
         proba = estimator.predict_proba(rows)
         told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
         told |= {f"p({label})": proba[:, place] for place, label in enumerate(estimator.classes_)}

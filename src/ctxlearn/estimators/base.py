@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from ctxlearn.estimators.columns import Table
 from ctxlearn.estimators.predictor import ContextPredictor
@@ -53,6 +53,11 @@ class InContextEstimator(BaseEstimator, ContextPredictor):  # type: ignore[misc]
                     f" {type(self).__name__}."
                 )
         return X
+
+
+def one_column(y: Any) -> Any:
+    """Labels as they are, (n,); of a table of one column this column, with scikit-learn's warning."""
+    return column_or_1d(y, warn=True) if len(getattr(y, "shape", (0,))) > 1 else y
 
 
 def refuse_fit_arguments(given: dict[str, Any]) -> None:

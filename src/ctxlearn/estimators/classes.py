@@ -38,7 +38,7 @@ class ClassPredictor(ContextPredictor):
                 or the model or the device cannot be used.
             TypeError: a cell is neither text nor a number.
         """
-        self._learn_classes(self._check_table(X, reset=True), class_labels(y))
+        self._learn_classes(self._check_table(X, reset=True), y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -80,8 +80,8 @@ class ClassPredictor(ContextPredictor):
         found: NDArray[np.float64] = (whole[rows, best] - without[:, rows, best]).T
         return found
 
-    def _learn_classes(self, table: Table, labels: NDArray[Any]) -> None:
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+    def _learn_classes(self, table: Table, y: Any) -> None:
+        self.classes_, codes = np.unique(class_labels(y), return_inverse=True)
         self._learn(table, codes.astype(np.int64), len(self.classes_))
 
     def _together(self, logits: Tensor) -> Tensor:

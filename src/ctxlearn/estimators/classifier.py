@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any, Self
 
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d
 
-from ctxlearn.estimators.base import InContextEstimator, refuse_fit_arguments
+from ctxlearn.estimators.base import InContextEstimator, one_column, refuse_fit_arguments
 from ctxlearn.estimators.classes import ClassPredictor
-from ctxlearn.estimators.labels import class_labels
 
 
 class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor):  # type: ignore[misc]  # scikit-learn has no types
@@ -66,13 +63,5 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
             TypeError: a cell is neither text nor a number, or there are other arguments.
         """
         refuse_fit_arguments(arguments)
-        table = self._check_context(X, y)
-        labels = class_labels(column_or_1d(y, warn=True))
-        kind = type_of_target(labels, input_name="y", raise_unknown=True)
-        if kind not in ("binary", "multiclass"):
-            raise ValueError(
-                f"Unknown label type: {kind}. y: expected classes (text, integers or Booleans); InContextRegressor takes"
-                " numbers"
-            )
-        self._learn_classes(table, labels)
+        self._learn_classes(self._check_context(X, y), one_column(y))
         return self

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Self
 
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import column_or_1d
 
-from ctxlearn.estimators.base import InContextEstimator, refuse_fit_arguments
+from ctxlearn.estimators.base import InContextEstimator, one_column, refuse_fit_arguments
 from ctxlearn.estimators.numbers import NumberPredictor
 
 
@@ -52,5 +51,5 @@ class InContextRegressor(RegressorMixin, InContextEstimator, NumberPredictor):  
             TypeError: a cell is neither text nor a number, or there are other arguments.
         """
         refuse_fit_arguments(arguments)
-        self._learn_numbers(self._check_context(X, y), column_or_1d(y, warn=True))
+        self._learn_numbers(self._check_context(X, y), one_column(y))
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,10 @@ ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
 """Kernel and penalty of each regression: nearly least squares; nearly the nearest class mean; by neighbours."""
 LONG = 2048
 """Most context points of which all pairs are compared at once."""
+CENTRES = 1024
+"""Points of a longer context at which the radial kernel stands."""
+JITTER = 1e-6
+"""Added to the kernel of these points with themselves, of which two may be equal."""
 
 
 class AdvisedContext(NamedTuple):
@@ -36,10 +41,8 @@ class Advised(Learner):
     Kernels are x.z / d + 1 and exp(-|x - z|^2 / d) + 1: made for inputs of about unit variance, as `ContextScaled` gives them.
 
     Up to 2,048 context points, time grows with the cube of the context's length and memory with its square. Of a longer context
-    both grow with its length alone: the linear regressions are solved by their coefficients, which is exact, and the radial one
-    is the mean of regressions on equal parts of the context, dealt out at random, of at most 2,048 points each. What it says of a
-    context point is then what the mean would be if that point were left out of its own part. Computed in float64 where the
-    device has it.
+    both grow with its length alone: the linear regressions are solved by their d + 1 coefficients, which is exact, and the radial
+    one among functions of its kernel at 1,024 of the points, drawn at random. Computed in float64 where the device has it.
 
     Args:
         learner: takes d + 3 k features; d are this one's.
@@ -47,7 +50,7 @@ class Advised(Learner):
     Raises:
         ValueError: no learner, or one that takes too few features.
 
-    Source: of the mean over parts, Zhang, Duchi & Wainwright 2013 (divide and conquer kernel ridge regression).
+    Source: of the radial regression on long contexts, Williams & Seeger 2000 (the Nystrom method).
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -128,16 +131,20 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
     if n <= LONG:
         return _by_pairs(kernel, penalty, points, labels)
     if kernel == "linear":
-        return _by_coefficients(penalty, points, labels)
-    n_parts = -(-n // LONG)
-    weights, left_out = torch.empty_like(labels), torch.empty_like(labels)
-    dealt = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(points.device)
-    for part in dealt.chunk(n_parts):
-        stop_if_nobody_waits()
-        weights[:, part], left_out[:, part] = _by_pairs(kernel, penalty, points[:, part], labels[:, part])
-    fitted = labels - penalty * weights  # what the regression on a point's own part says of it, with it
-    left_out += _predicted(kernel, points, points, weights) - fitted
-    return weights / n_parts, left_out / n_parts
+        _, weights, left_out = _by_coefficients(penalty, points, labels, _with_one)
+        return weights, left_out
+    chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:CENTRES].to(points.device)
+    centres = points[:, chosen]
+    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + JITTER * _identity(CENTRES, points))
+
+    def features(some: Tensor) -> Tensor:
+        found: Tensor = torch.linalg.solve_triangular(root, _kernel(kernel, centres, some), upper=False)
+        return found.mT
+
+    coefficients, _, left_out = _by_coefficients(penalty, points, labels, features)
+    weights = torch.zeros_like(labels)
+    weights[:, chosen] = torch.linalg.solve_triangular(root.mT, coefficients, upper=True)
+    return weights, left_out
 
 
 def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
@@ -155,18 +162,47 @@ def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tenso
 def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """`_regression` by the matrix of all pairs of points."""
     gram = _kernel(kernel, points, points)
-    gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    gram = gram + penalty * _identity(gram.shape[1], gram)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
     weights = inverse @ labels
     return weights, labels - weights / inverse.diagonal(dim1=1, dim2=2)[..., None]
 
 
-def _by_coefficients(penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """`_regression` with the linear kernel by the d + 1 coefficients, which are fewer than the points."""
-    d = points.shape[2]
-    inputs = torch.cat([points / d**0.5, torch.ones_like(points[..., :1])], dim=2)
-    gram = inputs.mT @ inputs + penalty * torch.eye(d + 1, dtype=points.dtype, device=points.device)
-    solved = torch.cholesky_solve(inputs.mT, torch.linalg.cholesky(gram))  # (B, d + 1, n)
-    residual = labels - inputs @ (solved @ labels)
-    leverage = (inputs * solved.mT).sum(2, keepdim=True)
-    return residual / penalty, labels - residual / (1 - leverage)
+def _by_coefficients(
+    penalty: float, points: Tensor, labels: Tensor, features: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`_regression` on m features of the points (B, n, m), of which the kernel is the inner product; some points at a time.
+
+    Returns:
+        The m coefficients (B, m, k); and what `_regression` returns.
+    """
+    gram = moments = torch.zeros((), dtype=points.dtype, device=points.device)
+    for some, told in _in_pieces(points, labels):
+        phi = features(some)
+        gram = gram + phi.mT @ phi
+        moments = moments + phi.mT @ told
+    root = torch.linalg.cholesky(gram + penalty * _identity(gram.shape[1], gram))
+    coefficients = torch.cholesky_solve(moments, root)
+    weights, left_out = [], []
+    for some, told in _in_pieces(points, labels):
+        phi = features(some)
+        residual = told - phi @ coefficients
+        leverage = torch.linalg.solve_triangular(root, phi.mT, upper=False).square().sum(1)[..., None]
+        weights.append(residual / penalty)
+        left_out.append(told - residual / (1 - leverage))
+    return coefficients, torch.cat(weights, dim=1), torch.cat(left_out, dim=1)
+
+
+def _in_pieces(points: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    for some, told in zip(torch.split(points, LONG, dim=1), torch.split(labels, LONG, dim=1), strict=True):
+        stop_if_nobody_waits()
+        yield some, told
+
+
+def _with_one(points: Tensor) -> Tensor:
+    """Features whose inner product is the linear kernel, (B, n, d + 1)."""
+    return torch.cat([points / points.shape[2] ** 0.5, torch.ones_like(points[..., :1])], dim=2)
+
+
+def _identity(n: int, like: Tensor) -> Tensor:
+    return torch.eye(n, dtype=like.dtype, device=like.device)
