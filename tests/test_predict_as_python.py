@@ -69,6 +69,7 @@ def model(tmp_path_factory):
     return str(folder)
 
 
+@pytest.mark.filterwarnings("ignore::ctxlearn.estimators.TableWarning")
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(frame=frames())
 def test_a_file_and_its_frame_give_the_same_bits(frame, model, tmp_path, capsys):

@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 from ctxlearn.cli.parsing import UsageError, nearest, shown
 from ctxlearn.cli.predict_tables import Asked, named
 from ctxlearn.escaping import spreadsheet_safe
+from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json, write_text
 from ctxlearn.tables.cells import folded, texts
 from ctxlearn.tables.target import TargetError, read_target
@@ -50,11 +51,14 @@ def say_columns(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> 
 
 def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.DataFrame:
     """A line for each row asked for: which it is, the prediction, probabilities or quantiles, and reasons where asked for."""
-    from ctxlearn import InContextClassifier, InContextRegressor
+    with collector_paused():
+        from ctxlearn.estimators.classes import ClassPredictor
+        from ctxlearn.estimators.numbers import NumberPredictor
 
     classes = tables.target.numbers is None
-    make = InContextClassifier if classes else InContextRegressor
+    make = ClassPredictor if classes else NumberPredictor
     estimator = make(asked.model, max_context=asked.max_context, random_state=asked.seed)
+    estimator.shows_progress = None if not asked.quiet else False
     known = np.array(tables.target.labels, dtype=object) if classes else tables.target.numbers
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -80,7 +84,7 @@ def write(path: Path, text: str) -> None:
 
 
 def _told(estimator: Any, rows: pd.DataFrame, asked: Namespace) -> dict[str, Any]:
-    if hasattr(estimator, "predict_proba"):
+    if not hasattr(estimator, "predict_quantiles"):
         proba = estimator.predict_proba(rows)
         told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
         return told | {f"p({label})": proba[:, place] for place, label in enumerate(estimator.classes_)}

@@ -5,8 +5,9 @@ Names are loaded when first used: the command line lists studies without importi
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
     from ctxlearn.studies.base import Findings, Study
@@ -14,17 +15,13 @@ if TYPE_CHECKING:
     from ctxlearn.studies.reproduction import StudyResult, reproduce
 
 _HOMES = {
-    "Claim": "claims",
-    "Findings": "base",
-    "Study": "base",
-    "StudyResult": "reproduction",
-    "reproduce": "reproduction",
+    "Claim": "ctxlearn.studies.claims",
+    "Findings": "ctxlearn.studies.base",
+    "Study": "ctxlearn.studies.base",
+    "StudyResult": "ctxlearn.studies.reproduction",
+    "reproduce": "ctxlearn.studies.reproduction",
 }
 
 __all__ = ["Claim", "Findings", "Study", "StudyResult", "reproduce"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"ctxlearn.studies.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'ctxlearn.studies' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

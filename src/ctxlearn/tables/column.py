@@ -99,6 +99,10 @@ class Column(ABC):
         """How its cells are written, or what they are."""
         return ""
 
+    def told(self) -> tuple[str, ...]:
+        """What a user should know of the context's cells."""
+        return self.notes
+
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
         return {"kind": self.kind, **asdict(self), "seen": list(self.seen), "notes": list(self.notes)}
@@ -329,6 +333,9 @@ class LeftOutColumn(Column):
     @property
     def detail(self) -> str:
         return f"left out: {self.why}"
+
+    def told(self) -> tuple[str, ...]:
+        return (*self.notes, self.detail)
 
 
 def from_json(data: dict[str, Any]) -> Column:

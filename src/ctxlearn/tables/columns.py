@@ -16,6 +16,9 @@ from ctxlearn.tables.column import Column, Features, NumberColumn, Seen, from_js
 from ctxlearn.tables.learn import learn_column
 from ctxlearn.tables.reading import Reading
 
+MANY_UNKNOWN = 0.5
+"""Share of unknown values above which a user is told."""
+
 Table = NDArray[Any] | pd.DataFrame
 
 
@@ -29,6 +32,18 @@ class Read(NamedTuple):
 
     x: Numbers
     columns: tuple[Features, ...]
+
+    def notes(self, known: Columns) -> Iterator[tuple[str, str]]:
+        """What a user should know, with the column's name; unknown categories where nearly all are."""
+        for column, found in zip(known.columns, self.columns, strict=True):
+            for note in found.notes:
+                yield column.name, note
+            n_values = len(found.unknown) + int((~np.isnan(found.values)).any(1).sum())
+            if column.kind == "category" and len(found.unknown) > max(1, MANY_UNKNOWN * n_values):
+                yield (
+                    column.name,
+                    f"{len(found.unknown)} of {n_values} values are unknown to the context; taken as missing",
+                )
 
 
 @dataclass(frozen=True)
