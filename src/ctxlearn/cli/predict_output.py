@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
-from ctxlearn.cli.parsing import UsageError, nearest, shown
 from ctxlearn.cli.predict_tables import Asked, named
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
@@ -138,11 +137,6 @@ def say_score(asked: Namespace, tables: Asked, found: Any, say: Callable[[str], 
 def _kept(asked: Namespace, tables: Asked) -> dict[str, Any]:
     names = [str(name) for name in tables.whole.columns]
     wanted = names if asked.keep == ["all"] and "all" not in names else asked.keep
-    for name in wanted:
-        if name not in names:
-            raise UsageError(
-                f"--keep: {tables.query_path} has no column {name!r}{nearest(name, names) or ';'} it has {shown(names)}, or say all"
-            )
     return {name: tables.whole[name] for name in wanted}
 
 

@@ -74,6 +74,8 @@ def assemble(asked: Namespace) -> Asked:
     for option in ("drop", "only", "categorical"):
         for name in getattr(asked, option):
             need(context, name, f"--{option}")
+    for name in [] if asked.keep == ["all"] else asked.keep:
+        need(query, name, "--keep")
     target = _target(context, asked, reading)
     names = _inputs(context, query, asked)
     frame, matched, left = _matched(query, names)
