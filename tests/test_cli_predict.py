@@ -333,6 +333,7 @@ def test_options_say_how_text_is_read(models, capsys):
     thousands, said = run(capsys, *arguments, "--decimal", ".")
     assert "1101 to 16116" in said
     pd.testing.assert_frame_equal(decimal, thousands)  # a thousandth of it in both files
+    NEW.to_csv("new.csv", index=False)
     KNOWN.assign(width=["-1"] * 3 + ["5"] * 13).to_csv("known.csv", index=False)
     _, said = run(capsys, *arguments[:-2], "--model", models["classifier"], "--na", "-1")
     assert "constant  always 5; 19 % missing" in said
