@@ -16,6 +16,7 @@ from ctxlearn.cli.predict_tables import Asked, named
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json, write_text
+from ctxlearn.tables import Read
 from ctxlearn.tables.cells import folded, texts
 from ctxlearn.tables.target import TargetError, read_target
 
@@ -82,22 +83,22 @@ def write(path: Path, text: str) -> None:
     write_text(path, text)
 
 
-def _told(estimator: Any, rows: pd.DataFrame, asked: Namespace) -> dict[str, Any]:
+def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:
     if not hasattr(estimator, "predict_quantiles"):
         proba = estimator.predict_proba(rows)
         told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
         return told | {f"p({label})": proba[:, place] for place, label in enumerate(estimator.classes_)}
     quantiles = asked.quantiles if asked.quantiles is not None else ([] if asked.model else list(QUANTILES))
     told = {"prediction": estimator.predict(rows)}
-    found = estimator.predict_quantiles(rows, quantiles) if quantiles else np.empty((len(rows), 0))
+    found = estimator.predict_quantiles(rows, quantiles) if quantiles else np.empty((len(rows.x), 0))
     return told | {f"q{level:g}": found[:, place] for place, level in enumerate(quantiles)}
 
 
-def _reasons(estimator: Any, rows: pd.DataFrame) -> dict[str, Any]:
+def _reasons(estimator: Any, rows: Read) -> dict[str, Any]:
     """The rows and columns that each prediction leaned on most, and how much."""
     told: dict[str, Any] = {}
     of_rows, of_columns = estimator.influence(rows), estimator.column_influence(rows)
-    names = np.array([str(name) for name in rows.columns], dtype=object)
+    names = np.array([column.name for column in rows.known.columns], dtype=object)
     for influence, what, by, labels in (
         (of_rows, "because", "by", np.arange(of_rows.shape[1])),
         (of_columns, "column", "column_by", names),

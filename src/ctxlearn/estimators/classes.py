@@ -12,7 +12,7 @@ from torch import Tensor
 from ctxlearn.estimators.labels import class_labels
 from ctxlearn.estimators.predictor import ContextPredictor, means
 from ctxlearn.estimators.saving import as_json
-from ctxlearn.tables import Table
+from ctxlearn.tables import Read, Table
 
 ROUNDS = 50
 """Steps towards the probabilities of classes where labels are shared; the likelihood rises with each."""
@@ -98,7 +98,7 @@ class ClassPredictor(ContextPredictor):
         found: NDArray[np.float64] = (whole[rows, best] - without[:, rows, best]).T
         return found
 
-    def _learn_classes(self, table: Table, y: Any) -> None:
+    def _learn_classes(self, table: Table | Read, y: Any) -> None:
         self.classes_, codes = np.unique(class_labels(y), return_inverse=True)
         self._learn(table, codes.astype(np.int64), len(self.classes_))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ctxlearn.checks import describe
 from ctxlearn.estimators.labels import number_labels
 from ctxlearn.estimators.predictor import ContextPredictor, distributions, means
-from ctxlearn.tables import Table
+from ctxlearn.tables import Read, Table
 
 EXTREME = 300
 """Labels of more than 2^300, or less than 2^-300, are read in a unit that is a power of two, lest their squares leave the range of
@@ -102,7 +102,7 @@ class NumberPredictor(ContextPredictor):
         without = self._ask_without_each_column(x, means, self._together)
         return self._in_its_unit((self._ask(x, means, self._together) - without).T)
 
-    def _learn_numbers(self, table: Table, y: Any) -> None:
+    def _learn_numbers(self, table: Table | Read, y: Any) -> None:
         numbers = number_labels(y)
         self._constant = float(numbers[0]) if (numbers == numbers[0]).all() else None
         self._sign = int((numbers >= 0).all()) - int((numbers <= 0).all())

@@ -22,7 +22,7 @@ from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
 from ctxlearn.estimators.views import Views, make_views
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
-from ctxlearn.tables import Columns, Table
+from ctxlearn.tables import Columns, Read, Table
 from ctxlearn.tables.cells import Numbers
 from ctxlearn.tables.frames import TableWarning
 from ctxlearn.threads import single_threaded_workers
@@ -130,7 +130,7 @@ class ContextPredictor(ABC):
         state.pop("_read", None)  # as large as the context times the depth of the model, and quickly made again
         return state
 
-    def _learn(self, table: Table, y: NDArray[Any], n_classes: int | None) -> None:
+    def _learn(self, table: Table | Read, y: NDArray[Any], n_classes: int | None) -> None:
         """Read the context: inputs (n, d) and coded labels (n,)."""
         n_estimators = check_int("n_estimators", self.n_estimators, minimum=1)
         max_context = check_int("max_context", self.max_context, minimum=2)
@@ -141,10 +141,13 @@ class ContextPredictor(ABC):
                 " (--max-context)"
             )
         find_device(self.device, learner, loaded=self._loaded)
-        places = categorical_places(self.categorical_features, table)
-        columns = Columns.learn(table, places)
-        x, told = torch.from_numpy(columns.numbers(table)), torch.from_numpy(y)
-        _warn(f"column {c.name!r}: {note}" for c in columns.columns for note in c.told())
+        if isinstance(table, Read):
+            read = table
+        else:
+            read = Columns.learn(table, categorical_places(self.categorical_features, table)).read(table)
+            _warn(f"column {column.name!r}: {note}" for column in read.known.columns for note in column.told())
+        columns = read.known
+        x, told = torch.from_numpy(read.x), torch.from_numpy(y)
         seed = _seed(self.random_state)
         own = scaled_by_context(learner)
 
@@ -199,8 +202,11 @@ class ContextPredictor(ABC):
         if not hasattr(self, "_fitted"):
             raise ValueError(f"This {type(self).__name__} instance is not fitted yet; call fit first")
 
-    def _check_table(self, X: Any, *, reset: bool) -> Table:
-        """X as a table whose columns can be looked at."""
+    def _check_table(self, X: Any, *, reset: bool) -> Table | Read:
+        """X as a table whose columns can be looked at, or as one that is read already."""
+        if isinstance(X, Read):
+            self.n_features_in_ = len(X.known.columns)
+            return X
         shape = getattr(X, "shape", None)
         if shape is None or len(shape) != 2:
             raise ValueError(f"X: expected a table of rows and columns, got {describe(X)}")
@@ -213,8 +219,11 @@ class ContextPredictor(ABC):
 
     def _inputs(self, X: Any) -> Numbers:
         self._check_is_fitted()
-        read = self._fitted.columns.read(self._check_table(X, reset=False))
-        _warn(f"column {name!r}: {note}" for name, note in read.notes(self._fitted.columns))
+        table = self._check_table(X, reset=False)
+        if isinstance(table, Read):
+            return table.x
+        read = self._fitted.columns.read(table)
+        _warn(f"column {name!r}: {note}" for name, note in read.notes())
         return read.x
 
     def _ask(self, x: Numbers, answer: Answer, together: Together) -> NDArray[np.float64]:

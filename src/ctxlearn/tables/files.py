@@ -16,6 +16,7 @@ import re
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,8 +233,8 @@ def _check_width(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 def _named(path: str, header: list[str], frame: pd.DataFrame, notes: tuple[str, ...]) -> TableFile:
     """Names for all columns, and which of them are row names that a program wrote in front."""
     names = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise TableFileError(
                 f"{path}: expected a different name for each column in the first line, got two columns called {name!r}"
             )
