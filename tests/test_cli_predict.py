@@ -328,6 +328,7 @@ def test_options_say_how_text_is_read(models, capsys):
     NEW.assign(width="1,500").to_csv("new.csv", index=False)
     arguments = ["--context", "known.csv", "--query", "new.csv", "--target", "kind", "--model", models["classifier"]]
     assert "'1,101' may be 1.101 or 1101" in failing(capsys, " ".join(arguments), 1)
+    arguments += ["--only", "width"]
     decimal, said = run(capsys, *arguments, "--decimal", ",")
     assert "decimal comma; 1.101 to 16.116" in said
     thousands, said = run(capsys, *arguments, "--decimal", ".")
@@ -335,7 +336,7 @@ def test_options_say_how_text_is_read(models, capsys):
     pd.testing.assert_frame_equal(decimal, thousands)  # a thousandth of it in both files
     NEW.to_csv("new.csv", index=False)
     KNOWN.assign(width=["-1"] * 3 + ["5"] * 13).to_csv("known.csv", index=False)
-    _, said = run(capsys, *arguments[:-2], "--model", models["classifier"], "--na", "-1")
+    _, said = run(capsys, *arguments, "height", "--na", "-1")
     assert "constant  always 5; 19 % missing" in said
     assert failing(capsys, " ".join([*arguments, "--sep", "ab"]), 2).startswith("--sep: expected one character")
     assert failing(capsys, " ".join([*arguments, "--dates", "day"]), 2).startswith("unknown value of --dates 'day'")
