@@ -196,7 +196,7 @@ def _check(asked: Namespace) -> None:
 
 def _task(asked: Namespace, target: Target, tables: Asked) -> str:
     doubt = "" if target.sure else f" (not sure: say --task {_other(target)} if not)"
-    form = f" ({target.form})" if target.numbers is not None and str(target.form) else ""
+    form = f"; read as {target.form}" if target.numbers is not None and str(target.form) else ""
     columns = f"{tables.n_columns} column" + ("" if tables.n_columns == 1 else "s")
     return f"{target.task} of {asked.target} from {len(target.known)} rows of {columns}: {target.why}{form}{doubt}"
 

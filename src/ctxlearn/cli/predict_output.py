@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
-from ctxlearn.cli.predict_tables import Asked, named
+from ctxlearn.cli.predict_tables import Asked
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json, write_text
@@ -62,10 +62,10 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
     known = np.array(tables.target.labels, dtype=object) if classes else tables.target.numbers
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        named(tables.context_path, estimator.fit, tables.context, known)
-        told = named(tables.query_path, _told, estimator, tables.query, asked)
+        estimator.fit(tables.context, known)
+        told = _told(estimator, tables.query, asked)
         if asked.explain:
-            told |= _reasons(estimator, tables.query)
+            told |= _reasons(estimator, tables)
     for warning in dict.fromkeys(str(w.message) for w in caught):
         say(f"warning: {warning}")
     say_score(asked, tables, told["prediction"], say)
@@ -94,13 +94,13 @@ def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:
     return told | {f"q{level:g}": found[:, place] for place, level in enumerate(quantiles)}
 
 
-def _reasons(estimator: Any, rows: Read) -> dict[str, Any]:
+def _reasons(estimator: Any, tables: Asked) -> dict[str, Any]:
     """The rows and columns that each prediction leaned on most, and how much."""
     told: dict[str, Any] = {}
-    of_rows, of_columns = estimator.influence(rows), estimator.column_influence(rows)
-    names = np.array([column.name for column in rows.known.columns], dtype=object)
+    of_rows, of_columns = estimator.influence(tables.query), estimator.column_influence(tables.query)
+    names = np.array([column.name for column in tables.query.known.columns], dtype=object)
     for influence, what, by, labels in (
-        (of_rows, "because", "by", np.arange(of_rows.shape[1])),
+        (of_rows, "because", "by", tables.target.known),
         (of_columns, "column", "column_by", names),
     ):
         order = (-abs(influence)).argsort(axis=1, kind="stable")
