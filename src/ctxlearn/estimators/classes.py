@@ -61,7 +61,7 @@ class ClassPredictor(ContextPredictor):
         """How much each row of the context adds to the probability of the class predicted: leave-one-out.
 
         The context is read again without each of its n rows, in the same views; this takes about n times as long as a
-        prediction, and a `ContextWarning` says so where n is above 300.
+        prediction, and a `ContextWarning` says so where n is above 200.
 
         Args:
             X: rows (q, d) to explain.
@@ -70,7 +70,7 @@ class ClassPredictor(ContextPredictor):
             (q, n): probability of the predicted class with the whole context, less that without the row.
 
         Raises:
-            ValueError: a context of one row, of more than max_context, or of more than 2,000.
+            ValueError: a context of one row, of more than max_context, or of more than 1,000.
         """
         x = self._inputs(X)
         whole = self._ask(x, means, self._together)

@@ -27,10 +27,10 @@ from ctxlearn.tables.cells import Numbers
 from ctxlearn.tables.frames import TableWarning
 from ctxlearn.threads import single_threaded_workers
 
-INFLUENCE_ROWS = 2000
-"""Longest context each row of which may be left out in turn."""
-COSTLY_ROWS = 300
-"""Context rows from which that takes minutes."""
+INFLUENCE_ROWS = 1000
+"""Longest context each row of which may be left out in turn; that takes minutes, and grows with the cube of the rows."""
+COSTLY_ROWS = 200
+"""Context rows from which somebody should know how long it takes."""
 
 
 class ContextWarning(UserWarning):
@@ -132,6 +132,8 @@ class ContextPredictor(ABC):
 
     def _learn(self, table: Table | Read, y: NDArray[Any], n_classes: int | None) -> None:
         """Read the context: inputs (n, d) and coded labels (n,)."""
+        if len(y) != table.shape[0]:
+            raise ValueError(f"y: expected {table.shape[0]} labels, one per row of X, got {len(y)}")
         n_estimators = check_int("n_estimators", self.n_estimators, minimum=1)
         max_context = check_int("max_context", self.max_context, minimum=2)
         learner = find_learner(self.model, self._kind)
@@ -170,7 +172,7 @@ class ContextPredictor(ABC):
                 f"a context of {len(x)} rows: each of {views.n_views} views reads {max_context} of them, drawn at random;"
                 " a larger max_context (--max-context) reads more, of which a model trained on short contexts may make little",
                 ContextWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         used = torch.unique(views.rows)
         views = views._replace(rows=torch.searchsorted(used, views.rows))
@@ -247,9 +249,9 @@ class ContextPredictor(ABC):
             )
         if n > COSTLY_ROWS:
             warnings.warn(
-                f"influence: the context of {n} rows is read again {n} times in {fitted.views.n_views} views, which takes minutes",
+                f"influence: the context is read again without each of its {n} rows, which takes {n} times as long as to fit it",
                 ContextWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         reading = self._reading
         return ask_without_each(
