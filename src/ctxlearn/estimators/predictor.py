@@ -132,8 +132,9 @@ class ContextPredictor(ABC):
 
     def _learn(self, table: Table | Read, y: NDArray[Any], n_classes: int | None) -> None:
         """Read the context: inputs (n, d) and coded labels (n,)."""
-        if len(y) != table.shape[0]:
-            raise ValueError(f"y: expected {table.shape[0]} labels, one per row of X, got {len(y)}")
+        n_rows = len(table.x) if isinstance(table, Read) else table.shape[0]
+        if len(y) != n_rows:
+            raise ValueError(f"y: expected {n_rows} labels, one per row of X, got {len(y)}")
         n_estimators = check_int("n_estimators", self.n_estimators, minimum=1)
         max_context = check_int("max_context", self.max_context, minimum=2)
         learner = find_learner(self.model, self._kind)

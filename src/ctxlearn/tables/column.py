@@ -115,6 +115,10 @@ class NumberColumn(Column):
     form: NumberForm = field(default_factory=NumberForm)
 
     def features(self, values: Any, reading: Reading) -> Features:
+        if self.seen.n_different == 0:
+            return Features(
+                np.full((len(values), 1), np.nan), [], []
+            )  # the context has no value, so that its kind is unknown
         cells = plain(self.name, values)
         notes: list[str] = []
         odd: list[tuple[int, str]] = []
