@@ -66,7 +66,8 @@ def right_answers(tmp_path, capsys, table, y, *options):
 def signs(seed=0):
     """Values about zero, and their sign as a label."""
     rng = np.random.default_rng(seed)
-    values = rng.choice([-1, 1], N_CONTEXT + N_QUERY) * rng.uniform(100, 20_000, N_CONTEXT + N_QUERY)
+    values = rng.choice([-1, 1], N_CONTEXT + N_QUERY) * rng.uniform(600, 30_000, N_CONTEXT + N_QUERY)
+    values[0] = 641.0  # below 1,000, where the comma of `6,037` shows what it is
     return values, np.where(values > 0, "up", "down")
 
 
