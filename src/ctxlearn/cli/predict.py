@@ -188,6 +188,8 @@ def _check(asked: Namespace) -> None:
         raise UsageError("--only: it names the columns to predict from, --drop those to leave out; give one of them")
     if asked.max_context < 2:
         raise UsageError(f"--max-context: expected 2 rows at least, got {asked.max_context}")
+    if asked.seed < 0:
+        raise UsageError(f"--seed: expected 0 or more, got {asked.seed}")
     if asked.sep is not None:
         asked.sep = {"tab": "\t", "\\t": "\t", "space": " "}.get(asked.sep, asked.sep)
         if len(asked.sep) != 1 or asked.sep in '\r\n"':

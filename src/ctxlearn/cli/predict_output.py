@@ -70,7 +70,8 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
         say(f"warning: {warning}")
     say_score(asked, tables, told["prediction"], say)
     kept = _kept(asked, tables)
-    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {"row": tables.rows}
+    number = "row" if "row" not in kept else "row number"
+    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {number: tables.rows}
     first = {name: values for name, values in key.items() if name not in kept}
     table = pd.DataFrame(
         {**{name: np.asarray(v) for name, v in (first | kept).items()}, **_apart(told, [*first, *kept])}

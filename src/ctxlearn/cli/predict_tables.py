@@ -143,7 +143,8 @@ def _read(option: str, path: str, asked: Namespace) -> TableFile:
 def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
     values = _without_marks(context.frame[[asked.target]], reading)[asked.target]
     try:
-        target = read_target(values, asked.task, reading, asked.target)
+        names = asked.task == "auto" and asked.target in asked.categorical
+        target = read_target(values, "classification" if names else asked.task, reading, asked.target)
     except TargetError as error:
         raise ValueError(f"{context.path}: column {asked.target!r}, {error}") from error
     missing = np.setdiff1d(np.arange(len(values)), target.known)
