@@ -8,16 +8,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, are_dates, are_numbers, folded, plain, texts
-from ctxlearn.tables.column import (
-    CategoryColumn,
-    Column,
-    DateColumn,
-    LeftOutColumn,
-    NumberColumn,
-    Seen,
-    TextColumn,
-)
+from ctxlearn.tables.column import Column, Seen
 from ctxlearn.tables.dates import DateForm, count_dates, find_date_form
+from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn, TextColumn
 from ctxlearn.tables.numerals import AmbiguousError, NumberForm, count_numbers, find_form, simple_numbers, units
 from ctxlearn.tables.reading import Reading
 from ctxlearn.tables.text import ENOUGH, TextEncoder, n_words
