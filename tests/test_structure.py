@@ -11,7 +11,7 @@ SOURCE = Path(ctxlearn.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = [
-    {"checks", "escaping", "progress", "recorded", "seeding", "storage", "threads"},
+    {"atomic", "checks", "escaping", "plain_data", "progress", "recorded", "seeding", "storage", "threads", "trust"},
     {"episodes"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ from ctxlearn.checks import check_int
 from ctxlearn.estimators.columns import Columns, Numbers, Table
 from ctxlearn.estimators.models import find_learner, scaled_by_context
 from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
+from ctxlearn.estimators.saving import Fitted, check_names, read_fitted, reading_facts, write_fitted
 from ctxlearn.estimators.views import make_views
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
@@ -63,23 +64,30 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         write_fitted(Path(path), self._kind, self.learner_, self._fitted, facts)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, *, trusted: Sequence[str] = ()) -> Self:
         """The fitted estimator that `save` wrote; its `model` is the learner that the file holds.
+
+        Args:
+            path: of the file.
+            trusted: modules outside ctxlearn whose classes the model may be made of, as in `ctxlearn.load`.
 
         Raises:
             FileNotFoundError: there is no such file.
             CorruptFileError: it is truncated, altered, or was not written by `save`.
-            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported.
+            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported or is of a module that is not
+                trusted; the module is named.
         """
-        learner, fitted, facts = read_fitted(Path(path), cls._kind)
-        estimator = cls(learner, random_state=facts["seed"], **facts["settings"])
-        estimator.learner_ = learner
-        estimator.n_features_in_ = len(fitted.columns.columns)
-        if facts["names"] is not None:
-            estimator.feature_names_in_ = np.array(facts["names"], dtype=object)
-        estimator._set_target(facts)
-        estimator._fitted = fitted
-        estimator._read()
+        learner, fitted, facts = read_fitted(Path(path), cls._kind, trusted)
+        with reading_facts(Path(path)):
+            settings = {name: check_int(name, value, minimum=1) for name, value in facts["settings"].items()}
+            estimator = cls(learner, random_state=fitted.seed, **settings)
+            estimator.learner_ = learner
+            estimator.n_features_in_ = len(fitted.columns.columns)
+            if facts["names"] is not None:
+                estimator.feature_names_in_ = check_names(facts["names"], estimator.n_features_in_)
+            estimator._fitted = fitted
+            estimator._set_target(facts)
+            estimator._read()
         return estimator
 
     def __sklearn_tags__(self) -> Any:
@@ -109,11 +117,12 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         columns = Columns.learn(table)
         x, told = torch.from_numpy(columns.numbers(table)), torch.from_numpy(y)
         seed = _seed(self.random_state)
+        running = scaled_by_context(learner)
         views = make_views(
             x,
             told,
             torch.from_numpy(columns.levels),
-            scaled_by_context(learner),
+            running,
             n_classes=n_classes,
             n_permutations=n_permutations,
             max_context=max_context,
@@ -130,12 +139,14 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
         views = views._replace(rows=torch.searchsorted(used, views.rows))
         self.learner_ = learner
         self._fitted = Fitted(columns, views, x[used], told[used], seed)
-        self._read()
+        self._read(running)
 
-    def _read(self) -> None:
+    def _read(self, running: Learner | None = None) -> None:
+        """Read the context with a learner of `scaled_by_context`."""
         fitted = self._fitted
         self.n_views_ = fitted.views.n_views
-        self._reading = Reading(scaled_by_context(self.learner_), fitted.views, fitted.x, fitted.y)
+        running = scaled_by_context(self.learner_) if running is None else running
+        self._reading = Reading(running, fitted.views, fitted.x, fitted.y)
 
     def _check_context(self, X: Any, y: Any) -> Table:
         """X as a table whose columns can be looked at, with scikit-learn's checks of form; y's length."""

@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 from ctxlearn.estimators.base import InContextEstimator, means
-from ctxlearn.estimators.saving import as_json
+from ctxlearn.estimators.saving import as_json, from_json
 
 ROUNDS = 50
 """Steps towards the probabilities of classes where labels are shared; the likelihood rises with each."""
@@ -126,7 +126,7 @@ class InContextClassifier(ClassifierMixin, InContextEstimator):  # type: ignore[
         return {"classes": as_json(self.classes_)}
 
     def _set_target(self, facts: dict[str, Any]) -> None:
-        self.classes_ = np.array(facts["classes"]["values"], dtype=np.dtype(facts["classes"]["dtype"]))
+        self.classes_ = from_json(facts["classes"], self._fitted.views.slots.shape[1])
 
 
 def classes_from_groups(logits: Tensor, slots: Tensor) -> Tensor:

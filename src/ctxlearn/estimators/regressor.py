@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ctxlearn.checks import describe
 from ctxlearn.estimators.base import InContextEstimator, distributions, means
+from ctxlearn.estimators.saving import check_constant
 
 
 class InContextRegressor(RegressorMixin, InContextEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -121,7 +122,7 @@ class InContextRegressor(RegressorMixin, InContextEstimator):  # type: ignore[mi
         return {"constant": self._constant}
 
     def _set_target(self, facts: dict[str, Any]) -> None:
-        self._constant = facts["constant"]
+        self._constant = check_constant(facts["constant"])
 
 
 def _average(answers: Tensor) -> Tensor:
