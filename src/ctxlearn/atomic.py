@@ -28,6 +28,23 @@ _OPEN_FILES = re.compile(r"/proc/.*|/dev/(fd/.*|stdin|stdout|stderr)")
 """Paths that stand for open files; what is renamed over them would not reach what is open."""
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF)
 
+_ADVICE = {
+    errno.ENOSPC: "free space or choose another folder",
+    errno.EDQUOT: "free space or choose another folder",
+    errno.EACCES: "choose a place that you may write to",
+    errno.EPERM: "choose a place that you may write to",
+    errno.EROFS: "choose a folder of another file system",
+    errno.EISDIR: "give the name of a file in it",
+    errno.ENOTDIR: "a part of the path is a file; choose another path",
+    errno.EEXIST: "a part of the path is a file; choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "the folder was deleted; choose another one",
+    errno.ELOOP: "its symbolic links lead in a circle; remove one",
+    errno.EFBIG: "the system allows no file of this size; choose another file system, or raise the limit (ulimit -f)",
+    errno.EMFILE: "close files, or raise the limit (ulimit -n)",
+    errno.EPIPE: "whoever read it has ended",
+}
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Make `content` what `path` holds, whole or not at all.
@@ -58,6 +75,13 @@ def replace_file(path: Path, content: bytes) -> None:
         os.fsync(number)
         os.replace(part, target)
     flush_folder(target.parent)
+
+
+def reason(error: OSError) -> str:
+    """Why an operation failed, and what can be done about that cause."""
+    said = error.strerror or str(error)
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{said}; {advice}" if advice else said
 
 
 def make_folder(path: Path) -> None:

@@ -6,7 +6,6 @@ temporary name and renamed. Nothing is unpickled, and a file holds neither time 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ctxlearn.atomic import replace_file
+from ctxlearn.atomic import reason, replace_file
 from ctxlearn.plain_data import from_json
 
 HEADER = "ctxlearn"
@@ -53,31 +52,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, data: Any) -> None:
     """`write_atomically` of JSON, indented."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
-
-
-_ADVICE = {
-    errno.ENOSPC: "free space or choose another folder",
-    errno.EDQUOT: "free space or choose another folder",
-    errno.EACCES: "choose a place that you may write to",
-    errno.EPERM: "choose a place that you may write to",
-    errno.EROFS: "choose a folder of another file system",
-    errno.EISDIR: "give the name of a file in it",
-    errno.ENOTDIR: "a part of the path is a file; choose another path",
-    errno.EEXIST: "a part of the path is a file; choose another path",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOENT: "the folder was deleted; choose another one",
-    errno.ELOOP: "its symbolic links lead in a circle; remove one",
-    errno.EFBIG: "the system allows no file of this size; choose another file system, or raise the limit (ulimit -f)",
-    errno.EMFILE: "close files, or raise the limit (ulimit -n)",
-    errno.EPIPE: "whoever read it has ended",
-}
-
-
-def reason(error: OSError) -> str:
-    """Why an operation failed, and what can be done about that cause."""
-    said = error.strerror or str(error)
-    advice = _ADVICE.get(error.errno or 0)
-    return f"{said}; {advice}" if advice else said
 
 
 def digest_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> str:

@@ -18,7 +18,7 @@ import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from ctxlearn.atomic import make_folder
+from ctxlearn.atomic import make_folder, reason
 from ctxlearn.checks import describe
 from ctxlearn.escaping import printable
 from ctxlearn.plain_data import from_yaml
@@ -27,7 +27,6 @@ from ctxlearn.storage import (
     CorruptFileError,
     StorageError,
     load_tensors,
-    reason,
     save_tensors,
     write_atomically,
     write_text,
