@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
+from ctxlearn.checks import describe, solving
 from ctxlearn.learners.base import Learner, State, one_hot
 
 ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
@@ -62,7 +62,8 @@ class Advised(Learner):
         for kernel, penalty in ADVISERS:
             gram = _kernel(kernel, points, points)
             gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
+            with solving("context_x"):
+                inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
             found = inverse @ labels
             weights.append(found)
             advice.append(labels - found / inverse.diagonal(dim1=1, dim2=2)[..., None])
