@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -11,8 +10,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._device import DeviceContext
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from ctxlearn.checks import describe
 from ctxlearn.escaping import printable
@@ -22,8 +23,10 @@ from ctxlearn.storage import CorruptFileError, TensorFile
 from ctxlearn.trust import OWN, modules_named
 
 SPARE_CALLS, CALLS = 2_000, 40
-"""Calls of torch that the construction of a learner may make, and how many more for each tensor in its file."""
-SPARE_NUMBERS, NUMBERS = 2**24, 32
+"""Calls of torch that the layout of a learner may make, and how many more for each tensor in its file."""
+BUILDING_CALLS = 50_000
+"""Calls that it may make in earnest, where it cannot be laid out."""
+SPARE_NUMBERS, NUMBERS = 2**27, 32
 """Numbers in tensors that it may make, and how many more for each number in its file."""
 _KINDS = {"F": "floating", "B": "floating", "I": "integer", "U": "integer", "C": "complex"}
 _DRAWS = frozenset(f"{kind}{draw}_" for kind in ("", "kaiming_", "xavier_", "trunc_") for draw in ("uniform", "normal"))
@@ -64,9 +67,10 @@ def stored_learner(
 
     if not isinstance(recipe, dict) or "class_path" not in recipe:
         raise ValueError(f"learner: expected class_path and init_args, got {printable(describe(recipe))}")
-    limits = _Limits([shape for shape, _ in wanted.values()], unlimited=any(n != OWN for n in modules_named(recipe)))
+    foreign = any(name != OWN for name in modules_named(recipe))
+    numbers = math.inf if foreign else SPARE_NUMBERS + NUMBERS * sum(math.prod(shape) for shape, _ in wanted.values())
     try:
-        learner = _laid_out(make, copy.copy(limits))
+        learner = _laid_out(make, _Limits(math.inf if foreign else SPARE_CALLS + CALLS * len(wanted), numbers))
         if learner is not None:
             _compare(learner, wanted, file)
             if _is_all_weights(learner):
@@ -74,7 +78,7 @@ def stored_learner(
             else:
                 learner = make()
         else:
-            with _Budget(limits):
+            with _Budget(_Limits(math.inf if foreign else BUILDING_CALLS, numbers)):
                 learner = make()
             _compare(learner, wanted, file)
     except TooLargeError as error:
@@ -162,12 +166,17 @@ def _is_plain(value: Any, modules: Set[int]) -> bool:
     return value is None or isinstance(value, bool | int | float | str | type | torch.dtype | BuiltinFunctionType)
 
 
+@dataclasses.dataclass
 class _Limits:
-    """What the construction of a learner may make, by the shapes that its file holds."""
+    """What the construction of a learner may still make.
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], *, unlimited: bool) -> None:
-        self.calls = math.inf if unlimited else SPARE_CALLS + CALLS * len(shapes)
-        self.numbers = math.inf if unlimited else SPARE_NUMBERS + NUMBERS * sum(map(math.prod, shapes))
+    Attributes:
+        calls: of torch.
+        numbers: in tensors.
+    """
+
+    calls: float
+    numbers: float
 
     def spend(self, made: Any) -> None:
         self.calls -= 1
@@ -177,41 +186,48 @@ class _Limits:
             raise TooLargeError("its configuration asks for a learner much larger than the weights that it holds")
 
 
-class _Layout(DeviceContext):
+class _Layout(TorchFunctionMode):
     """Makes tensors without memory, and counts them."""
 
     def __init__(self, limits: _Limits) -> None:
-        super().__init__(torch.device("meta"))
+        super().__init__()
         self._limits = limits
+        self._makers = _device_constructors()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        drawn = args[0] if args else (kwargs or {}).get("tensor")
+        kwargs = kwargs or {}
+        drawn = args[0] if args else kwargs.get("tensor")
         if getattr(func, "__name__", "") in _DRAWS and isinstance(drawn, Tensor) and drawn.is_meta:
             made = drawn  # drawing nothing takes long
+        elif func in self._makers:
+            made = func(*args, **{**kwargs, "device": "meta", **({"generator": None} if "generator" in kwargs else {})})
         else:
-            made = super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+            made = func(*args, **kwargs)
         self._limits.spend(made)
         return made
 
 
 class _Budget(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what is made in earnest; of tensors that are made of nothing, before they are made."""
+    """Counts what is made in earnest, before it is made wherever that can be told."""
 
     def __init__(self, limits: _Limits) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._limits = limits
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if "device" in kwargs:  # what would it make? Asked of the device without memory, and without drawing
-            asked = {**kwargs, "device": "meta", "pin_memory": None} | (
-                {"generator": None} if "generator" in kwargs else {}
-            )
-            self._limits.spend(func(*args, **asked))
-            return func(*args, **kwargs)
-        made = func(*args, **kwargs)
-        self._limits.spend(made)
-        return made
+        self._limits.spend(_in_outline(func, args, kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _in_outline(func: Any, args: Any, kwargs: Any) -> Any:
+    """What an operator would make, asked of the device without memory; None if that depends on values."""
+    args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, dict(kwargs)))
+    names = {argument.name for argument in func._schema.arguments}
+    kwargs |= {name: value for name, value in (("device", "meta"), ("generator", None)) if name in names}
+    try:
+        return func(*args, **{**kwargs, **({"pin_memory": None} if "pin_memory" in kwargs else {})})
+    except (NotImplementedError, RuntimeError):
+        return None
 
 
 def _compare(learner: Learner, held: Mapping[str, tuple[tuple[int, ...], str]], file: TensorFile) -> None:
