@@ -48,6 +48,19 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         raise UsageError(explain(str(error), parser)) from error
 
 
+def add_trust_option(parser: ArgumentParser) -> None:
+    """Add --trust, which names modules of the user's own that a run may be made of."""
+    parser.add_argument(
+        "--trust",
+        action="append",
+        type=str,
+        default=[],
+        metavar="MODULE",
+        help="a module outside ctxlearn of which a run names classes: to load the run imports it, which runs its code; may"
+        " be given several times",
+    )
+
+
 def wants_help(arguments: Sequence[str]) -> bool:
     """Whether help is asked for, which needs no classes and thus no torch."""
     return "-h" in arguments or "--help" in arguments

@@ -20,6 +20,7 @@ from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import instantiate
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, Source, TrainingConfig, train
+from ctxlearn.trust import modules_named
 
 
 class WorkerFailed(RuntimeError):  # noqa: N818 (reads as what happened)
@@ -35,9 +36,11 @@ class Worker:
 
     def __init__(self, module: str = "ctxlearn.studies.worker") -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(p for p in [os.getcwd(), *sys.path] if p)
+        here = os.getcwd()
+        # the current folder last, and never put first (-P), so that no file in it hides a library
+        environment["PYTHONPATH"] = os.pathsep.join([*(p for p in sys.path if p not in ("", here)), here])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,19 +91,20 @@ def serve(do: Callable[[dict[str, Any]], None]) -> None:
     while True:
         error = None
         try:
-            do(json.loads(Path(jobs.get()).read_text()))
+            do(json.loads(Path(jobs.get()).read_text(encoding="utf-8")))
         except Exception as failure:  # reported to the study, which names the job and stops
             error = f"{type(failure).__name__}: {failure}"
         print(json.dumps({"error": error}), file=answers, flush=True)
 
 
 def _train(job: dict[str, Any]) -> None:
+    trusted = modules_named(job)  # the study that wrote the job has the same classes imported
     train(
-        instantiate(job["learner"], Learner),
-        instantiate(job["source"], (TaskFamily, Source)),
+        instantiate(job["learner"], Learner, trusted=trusted),
+        instantiate(job["source"], (TaskFamily, Source), trusted=trusted),
         instantiate(job["config"], TrainingConfig),
         out=job["out"],
-        objective=instantiate(job["objective"], Objective),
+        objective=instantiate(job["objective"], Objective, trusted=trusted),
     )
 
 

@@ -22,7 +22,7 @@ from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import RunFolder, run_hash
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
-from ctxlearn.training.run import Run, read_run
+from ctxlearn.training.run import Run, finish_from
 from ctxlearn.training.sources import FamilySource, Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
@@ -68,9 +68,7 @@ def train(
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
         job = (learner, source, config, objective, settings, Path(out))
         fabric.launch(partial(_train_in_spawned_process, job=job))
-        finished = read_run(out)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(RunFolder(out), learner, run_hash(settings))
     fabric.launch()
     return _train_in_process(fabric, learner, source, config, objective, settings, Path(out))
 
@@ -156,9 +154,7 @@ def _train_in_process(
 ) -> Run:
     """What every process does; the first one writes the files."""
     folder = RunFolder(out)
-    if fabric.global_rank == 0:
-        folder.claim(settings)
-    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+    with folder.claimed(settings) if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
         return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
 
@@ -173,8 +169,6 @@ def _train_in_folder(
     name: str,
 ) -> Run:
     if folder.model.is_file():
-        finished = read_run(folder.path)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(folder, learner, name)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
         return TrainingLoop(fabric, learner, source, config, objective, folder, name).run()

@@ -85,7 +85,7 @@ def measure(
         bar = progress_bar(len(missing), "learner on task", shown=workload.progress)
         with bar:
             _measure_missing({part: paths[part] for part in missing}, workload.threads, bar)
-        return _together({part: json.loads(path.read_text()) for part, path in paths.items()})
+        return _together({part: json.loads(path.read_text(encoding="utf-8")) for part, path in paths.items()})
 
 
 def measure_part(job: dict[str, Any]) -> None:
