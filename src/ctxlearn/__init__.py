@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn import estimators, evaluation, expressiveness, learners, references, studies, tasks, training
+    from ctxlearn import (
+        estimators,
+        evaluation,
+        expressiveness,
+        identification,
+        learners,
+        references,
+        studies,
+        tasks,
+        training,
+    )
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
@@ -37,7 +47,17 @@ _HOMES = {
     "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("estimators", "evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
+_ROOMS = (
+    "estimators",
+    "evaluation",
+    "expressiveness",
+    "identification",
+    "learners",
+    "references",
+    "studies",
+    "tasks",
+    "training",
+)
 
 __all__ = [
     "Episode",
