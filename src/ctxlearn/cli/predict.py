@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse, wants_help
+from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse, wants_help
 from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def build_parser() -> ArgumentParser:
     add(
         "--model", type=str | None, default=None, metavar="RUN", help="folder of a finished run; else the shipped model"
     )
+    add_trust_option(parser)
     columns = parser.add_argument_group("which columns, and how they are read")
     column = columns.add_argument
     column("--drop", nargs="+", type=str, default=[], metavar="COLUMN", help="columns to leave out")
