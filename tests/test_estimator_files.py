@@ -136,6 +136,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names, but")
 @settings(max_examples=150)
 @given(data=st.data(), value=JSON)
 @pytest.mark.parametrize("kind", LOADERS)

@@ -43,9 +43,9 @@ TRACEBACK = "CTXLEARN_TRACEBACK"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status: 0, 1 for a failure, 2 for a command line or file that cannot be read."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _put_folder_last()
     with terminal() as lost:
         try:
+            _put_folder_last()
             status = _dispatch(arguments)
             sys.stdout.flush()  # a closed pipe is found out here and not at exit
         except UsageError as error:
@@ -75,8 +75,8 @@ def _put_folder_last() -> None:
     """A user's own classes are found in the current folder; it is the last place, so that no file of theirs hides a library."""
     try:
         here = os.getcwd()
-    except OSError:  # it was deleted: nothing is to be found there
-        return
+    except OSError as error:  # no relative path means anything there, and torch's libraries cannot be loaded
+        raise OSError("the current folder was deleted; change into another one") from error
     sys.path[:] = [place for place in sys.path if place not in ("", here)] + [here]
 
 

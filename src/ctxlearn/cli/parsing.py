@@ -105,7 +105,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
     """An error message of jsonargparse in one line: the key, what was expected, what came."""
     unknown = re.search(r"unrecognized arguments: (.*)", message)
     if unknown:
-        words = unknown[1].split()
+        words = unknown[1].split() or [""]
         word = next((w for w in words if w.startswith("-")), words[0]).split("=")[0]
         if not word.startswith("-"):
             return f"unexpected argument {word!r}; {parser.prog} --help shows what is accepted"
