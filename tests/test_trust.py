@@ -259,6 +259,15 @@ def test_no_dataclass_but_the_listed_ones_is_a_nested_argument(path, place):
         load(place / "run")
 
 
+def test_no_learner_out_of_a_file_reads_files_of_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr("ctxlearn.tasks.written.folder_images", lambda *_: pytest.fail("files were looked at"))
+    images = {"class_path": "ctxlearn.tasks.images.ImageFolder", "init_args": {"path": "/"}}
+    family = {"class_path": "ctxlearn.tasks.domains.Pooled", "init_args": {"domains": images}}
+    recipe = {"class_path": "ctxlearn.references.classical.Chance", "init_args": {"family": family}}
+    with pytest.raises(ValueError, match="ImageFolder reads files of this machine"):
+        load(strangers.run(tmp_path / "run", recipe, {}))
+
+
 def test_the_listed_dataclasses_are_those_that_arguments_of_ours_are():
     listed = {find_class(path) for path in DATACLASSES}
     assert {cls.__name__ for cls in listed} == {"BlockConfig", "GradientAdaptation", "TrainingConfig"}

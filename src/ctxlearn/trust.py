@@ -74,17 +74,16 @@ def check_trusted(trusted: object) -> list[str]:
 
 def modules_named(data: Any) -> list[str]:
     """The modules whose classes a configuration names, for a program that wrote it itself and thus trusts them."""
-    return sorted(set(_modules(data)))
+    return sorted({path.split(".")[0] for path in paths_named(data) if "." in path})
 
 
-def _modules(data: Any) -> Iterator[str]:
-    if isinstance(data, dict):
-        path = data.get("class_path")
-        if isinstance(path, str) and "." in path:
-            yield path.split(".")[0]
+def paths_named(data: Any) -> Iterator[str]:
+    """The import paths of the classes that a configuration names."""
+    if isinstance(data, dict) and isinstance(data.get("class_path"), str):
+        yield data["class_path"]
     if isinstance(data, dict | list):
         for value in data.values() if isinstance(data, dict) else data:
-            yield from _modules(value)
+            yield from paths_named(value)
 
 
 def _is_within(name: str, packages: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from ctxlearn.escaping import printable
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import Recorded, configuration, instantiate
 from ctxlearn.storage import CorruptFileError, TensorFile
-from ctxlearn.trust import OWN, modules_named
+from ctxlearn.trust import OWN, find_class, modules_named, paths_named
 
 SPARE_CALLS, CALLS = 2_000, 40
 """Calls of torch that the layout of a learner may make, and how many more for each tensor in its file."""
@@ -67,6 +67,7 @@ def stored_learner(
 
     if not isinstance(recipe, dict) or "class_path" not in recipe:
         raise ValueError(f"learner: expected class_path and init_args, got {printable(describe(recipe))}")
+    _refuse_readers(recipe, trusted)
     foreign = any(name != OWN for name in modules_named(recipe))
     numbers = math.inf if foreign else SPARE_NUMBERS + NUMBERS * sum(math.prod(shape) for shape, _ in wanted.values())
     try:
@@ -90,6 +91,14 @@ def stored_learner(
         weights = {name: tensor.to(types[name]) for name, tensor in weights.items()}
     learner.load_state_dict(weights, assign=own_precision or any(t.is_meta for t in learner.state_dict().values()))
     return learner.eval(), tensors
+
+
+def _refuse_readers(recipe: Any, trusted: Sequence[str]) -> None:
+    for path in paths_named(recipe):
+        if getattr(find_class(path, trusted), "reads_files", False):
+            raise ValueError(
+                f"class_path: {path} reads files of this machine, of which no learner out of a file is made"
+            )
 
 
 def load_weights(learner: Learner, weights: Mapping[str, Tensor], path: object) -> Learner:
