@@ -9,22 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlearn.studies.base import Findings, Study
-    from ctxlearn.studies.claims import Claim
-    from ctxlearn.studies.reproduction import StudyResult, reproduce
+    from ctxlearn.lab import Claim, Study, StudyResult
+    from ctxlearn.studies.reproduction import reproduce
 
-_HOMES = {
-    "Claim": "claims",
-    "Findings": "base",
-    "Study": "base",
-    "StudyResult": "reproduction",
-    "reproduce": "reproduction",
-}
+_HOMES = {"reproduce": "ctxlearn.studies.reproduction"}
+_HOMES |= dict.fromkeys(("Claim", "Study", "StudyResult"), "ctxlearn.lab")
 
-__all__ = ["Claim", "Findings", "Study", "StudyResult", "reproduce"]
+__all__ = ["Claim", "Study", "StudyResult", "reproduce"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(f"ctxlearn.studies.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ctxlearn.studies' has no attribute {name!r}")

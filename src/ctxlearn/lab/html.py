@@ -5,32 +5,18 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
 import jinja2
 import matplotlib as mpl
 
-if TYPE_CHECKING:
-    from ctxlearn.studies.base import Figure, Findings
+from ctxlearn.lab.page import Figure, Page
+from ctxlearn.lab.plots import RC
 
 VERDICTS = {
     "holds": "the whole interval is on the good side of the threshold",
     "fails": "the whole interval is on the bad side",
     "undecided": "the interval contains the threshold",
 }
-
-RC: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "svg.hashsalt": "ctxlearn",  # equal figures, equal files
-    "svg.fonttype": "path",
-    "figure.dpi": 100,
-}
-"""How matplotlib draws and writes the figures."""
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
@@ -42,18 +28,18 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def render(findings: Findings, *, command: str, profile: str) -> str:
+def render(page: Page, *, command: str, profile: str) -> str:
     """The page as HTML text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ctxlearn", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    counts = Counter(claim.verdict for claim in findings.claims)
+    counts = Counter(claim.verdict for claim in page.claims)
 
     def embedded(figure: Figure) -> str:
         return "data:image/svg+xml;base64," + base64.b64encode(figure_bytes(figure, "svg")).decode()
 
     return environment.get_template("report.html").render(
-        findings=findings,
+        page=page,
         counts=counts,
         verdicts=VERDICTS,
         command=command,

@@ -1,0 +1,61 @@
+"""A study of one's own: what to train, whom to compare on which tasks, claims that can fail, and a page.
+
+A `Study` names `Cell`s, in which learners meet on the same test tasks, and other `Measurement`s. `ctxlearn.reproduce`
+trains and measures what is missing, in one pool of jobs, and keeps it on disk under what it depends on. `present` turns
+the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
+"""
+
+from ctxlearn.lab.calls import Call, call
+from ctxlearn.lab.claims import Claim, Says, tally, together
+from ctxlearn.lab.jobs import Job, run_job
+from ctxlearn.lab.measurements import Cell, Measurement, answer, decision, score
+from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
+from ctxlearn.lab.plots import Style, draw_lines, forest, grid, interval_rows, lines
+from ctxlearn.lab.pool import Executor, JobFailed
+from ctxlearn.lab.reproduction import StudyResult, reproduce_study
+from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
+from ctxlearn.lab.store import Store
+from ctxlearn.lab.study import Study
+from ctxlearn.lab.trainings import Training
+
+__all__ = [
+    "Call",
+    "Cell",
+    "Claim",
+    "Executor",
+    "Figure",
+    "Job",
+    "JobFailed",
+    "Measurement",
+    "NotPaired",
+    "Numbers",
+    "Page",
+    "Paired",
+    "Samples",
+    "Says",
+    "Section",
+    "Store",
+    "Study",
+    "StudyResult",
+    "Style",
+    "Table",
+    "Training",
+    "answer",
+    "average",
+    "call",
+    "cell",
+    "count",
+    "decision",
+    "draw_lines",
+    "forest",
+    "grid",
+    "interval_rows",
+    "lines",
+    "percent",
+    "reproduce_study",
+    "run_job",
+    "score",
+    "side_by_side",
+    "tally",
+    "together",
+]
