@@ -107,7 +107,7 @@ def do_missing(
                     raise JobFailed(f"{job.name} failed: {reason}") from error
                 undone.discard(job.hash)
             bar.set_postfix_str(", ".join(job.name for job, _ in running.values())[:80], refresh=False)
-            bar.update(100 * gauge.share_done(undone) - bar.n)
+            bar.update(100 * gauge.share_done(undone) - bar.n)  # 100 at the end, up to rounding
     return len(missing)
 
 
