@@ -107,7 +107,7 @@ def do_missing(
                     raise JobFailed(f"{job.name} failed: {reason}") from error
                 undone.discard(job.hash)
             bar.set_postfix_str(", ".join(job.name for job, _ in running.values())[:80], refresh=False)
-            bar.update(100 * gauge.share_done(undone) - bar.n)  # 100 at the end, up to rounding
+            bar.update(100 * gauge.share_done(undone) - bar.n)
     return len(missing)
 
 
@@ -132,6 +132,8 @@ class _Gauge:
         self.begun = {name: store.steps_done(name) for name, job in missing.items() if job.steps}
 
     def share_done(self, undone: set[str]) -> float:
+        if not undone:
+            return 1.0
         done = sum(weight for name, weight in self.weights.items() if name not in undone)
         for name in undone.intersection(self.begun):
             begun, steps = self.begun[name], self.jobs[name].steps

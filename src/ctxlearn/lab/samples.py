@@ -126,20 +126,24 @@ class Paired:
 
 
 def average(parts: Sequence[Paired]) -> Paired:
-    """The mean of several, which must be paired."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total / len(parts)
+    """The mean of several with equally many tasks of the same seeds: over learners on the same tasks, or over families."""
+    if any(part.values.shape != parts[0].values.shape for part in parts):
+        raise NotPaired(f"parts: expected values of one shape, got {', '.join(str(p.values.shape) for p in parts)}")
+    return Paired(np.stack([part.values for part in parts]).mean(0), *_joined(parts))
 
 
 def side_by_side(parts: Sequence[Paired]) -> Paired:
     """The tasks of several cells of the same seeds as one sample."""
+    return Paired(np.concatenate([part.values for part in parts], axis=1), *_joined(parts))
+
+
+def _joined(parts: Sequence[Paired]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The seeds, which must be the same of all, and a name of all their tasks."""
     seeds = parts[0].seeds
     if any(part.seeds != seeds for part in parts):
         raise NotPaired(f"seeds: expected the same of all, got {', '.join(str(p.seeds) for p in parts)}")
-    tasks = tuple("+".join(names) for names in zip(*(part.tasks for part in parts), strict=True))
-    return Paired(np.concatenate([part.values for part in parts], axis=1), seeds, tasks)
+    tasks = zip(*(part.tasks for part in parts), strict=True)
+    return seeds, tuple("+".join(dict.fromkeys(names)) for names in tasks)
 
 
 class Samples(Mapping[Key, Paired]):
