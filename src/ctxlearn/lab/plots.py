@@ -82,7 +82,7 @@ def shared_legend(figure: Figure, axes: Axes, columns: int) -> None:
 
 def legend_below(axes: Axes, columns: int = 2) -> None:
     """A legend under the axes, where it hides no line."""
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False)
 
 
 def draw_lines(

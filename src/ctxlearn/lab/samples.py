@@ -86,6 +86,10 @@ class Paired:
         lengths = np.arange(self.values.shape[-1])
         return pd.DataFrame({"n_context": lengths, "mean": self.values.mean((0, 1)), "low": low, "high": high})
 
+    def minus_unpaired(self, other: Paired) -> Paired:
+        """The difference of numbers on other tasks of the same seeds, the i-th minus the i-th; it is no less noisy for it."""
+        return average([self, -other]) * 2.0
+
     def __add__(self, other: Paired | float) -> Paired:
         return replace(self, values=self.values + self._matching(other))
 

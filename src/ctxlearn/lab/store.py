@@ -55,7 +55,7 @@ class Store:
 
     def save_samples(self, measurement: str, arrays: dict[str, np.ndarray], facts: Any, warned: list[str]) -> None:
         """Keep what was measured."""
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        tensors = {name: torch.from_numpy(np.array(array, order="C")) for name, array in arrays.items()}
         save_tensors(
             self.samples_path(measurement), tensors, {"hash": measurement, "facts": facts, "warned": sorted(warned)}
         )
