@@ -68,7 +68,7 @@ def _names(thing: Named) -> Iterator[tuple[str, Any]]:
             value = scope.get(name)
             yield name, value
             if isinstance(value, ModuleType):
-                yield from ((f"{name}.{n}", getattr(value, n)) for n in code.co_names if hasattr(value, n))
+                yield from ((f"{name}.{n}", vars(value)[n]) for n in code.co_names if n in vars(value))
     if isinstance(thing, type):
         for base in thing.__bases__:
             yield base.__name__, base
