@@ -11,8 +11,8 @@ SOURCE = Path(ctxlearn.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = [
-    {"checks", "progress", "recorded", "seeding", "storage", "threads"},
-    {"episodes"},
+    {"checks", "escaping", "progress", "recorded", "seeding", "storage", "threads"},
+    {"episodes", "tables"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},
     {"training"},

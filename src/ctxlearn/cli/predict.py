@@ -7,79 +7,68 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
-from ctxlearn.cli.csv_files import CsvFile, as_numbers, read_csv
-from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse
+from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse, wants_help
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ctxlearn import InContextClassifier, InContextRegressor
+    from ctxlearn.cli.predict_tables import Asked
+    from ctxlearn.tables.target import Target
 
 TASKS = ("auto", "classification", "regression")
-CLASSES = 10
-"""Most different integers that count as classes where --task is auto."""
-EXPLAINED = 3
+DATES = ("day-first", "month-first")
 QUANTILES = (0.05, 0.95)
 _EPILOG = """\
 Nothing is trained: the rows of --context, in which the target is known, are read by a model that learns in context, and those
-of --query are answered. Both files have a header; columns are matched by name, and those that --context lacks are left out.
-Empty fields, NA, NaN, null and ? are missing values. Columns of text are categories. Rows are counted from 0.
+of --query are answered. With --fill, one file holds both: its rows without a value of the target are answered. Files have a
+header (CSV in any separator, also compressed; Excel and Parquet with pip install 'ctxlearn[files]'; - is standard input).
+Columns are matched by name. Rows are counted from 0.
 
-The output has a line for each row of --query: its number, the prediction, and the probability of each class, p(CLASS);
-for regression the quantiles q0.05 and q0.95 instead, between which nine values of ten should lie. A target of text is
-classified, and one of at most 10 different integers; of other numbers the mean is predicted.
+What each column was taken for is said on standard error: number (1,234.5, $3, 12 %, 5 kg, (3.2) and their like), date,
+category, text, constant, or key. What cannot be read is refused, with the option that mends it.
+
+The output has a line for each row asked for: its number (or --key), the prediction, and the probability of each class,
+p(CLASS); for regression the quantiles q0.05 and q0.95 instead, between which nine values of ten should lie. A target of
+names is classified, and one of few whole numbers that repeat; of other numbers the mean is predicted. The guess is said.
 
 --explain adds the 3 rows of --context that the prediction leaned on most, because_1 to because_3, and how much, by_1 to by_3:
-the probability of the predicted class (or the predicted mean) with the whole context, less that without the row. That takes
-about as many times as long as the context has rows.
+the probability of the predicted class (or the predicted mean) with the whole context, less that without the row; and the
+columns likewise, column_1 to column_3. That takes about as many times as long as the context has rows and columns.
 
 examples:
   ctxlearn predict --context train.csv --target species --query new.csv
-  ctxlearn predict --context train.csv --target species --query new.csv --explain --out predicted.csv
-  ctxlearn predict --context houses.csv --target price --query new.csv --categorical zip_code --quantiles 0.1 0.5 0.9"""
+  ctxlearn predict --fill survey.csv --target income --key id --keep age town --out filled.csv
+  ctxlearn predict --context houses.csv --target price --query new.csv --categorical zip_code --quantiles 0.1 0.5 0.9
+  zcat old.csv.gz | ctxlearn predict --context - --target species --query new.csv --explain --out predicted.csv
+
+docs/predict.md says how tables are read."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Predict, and write the table."""
     parser = build_parser()
     asked = parse(parser, arguments)
-    choose("value of --task", asked.task, TASKS)
-    context, query = read_csv("--context", asked.context), read_csv("--query", asked.query)
-    target, classes = read_target(context, asked.target, asked.task)
-    if classes and asked.quantiles is not None:
+    if wants_help(arguments):
+        return 0
+    _check(asked)
+
+    from ctxlearn.cli.predict_output import answers, say_columns, write
+    from ctxlearn.cli.predict_tables import assemble
+
+    tables = assemble(asked)
+    say = _nothing if asked.quiet else _say
+    for note in tables.notes:
+        say(note)
+    if tables.target.task == "classification" and asked.quantiles is not None:
         raise UsageError(f"--quantiles: the target {asked.target} is classified; they are of --task regression")
-    names = [name for name in context.columns if name != asked.target]
-    if not names:
-        raise ValueError(f"{context.path}: expected columns to predict {asked.target} from, got that column alone")
-    for name in asked.categorical:
-        context.need(name, "--categorical")
-    for name in names:
-        query.need(name, "--query")
-    inputs = context.frame(names, asked.categorical), query.frame(names, asked.categorical)
-
-    from ctxlearn import InContextClassifier, InContextRegressor
-
-    estimator = InContextClassifier(asked.model) if classes else InContextRegressor(asked.model)
-    with_file(context, estimator.fit, inputs[0], target)
-    quantiles = asked.quantiles if asked.quantiles is not None else ([] if asked.model else list(QUANTILES))
-    table = with_file(query, answers, estimator, inputs[1], quantiles, asked.explain)
-    left_out = [name for name in query.columns if name not in context.columns]
-    say(
-        f"{'classification' if classes else 'regression'} of {asked.target} from {context.n_rows} rows of"
-        f" {len(names)} columns" + (f"; left out of {query.path}: {', '.join(left_out)}" if left_out else "")
-    )
-    if asked.target in query.columns:
-        say(score(query, asked.target, table, classes))
-    text = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    if asked.out is None:
+    say_columns(asked, tables, say)
+    say(_task(asked, tables.target, tables))
+    table = answers(asked, tables, say)
+    text = table.to_csv(index=False, lineterminator="\n")
+    if asked.out in (None, "-"):
         sys.stdout.write(text)
         return 0
-
-    from ctxlearn.storage import write_text
-
-    write_text(Path(asked.out), text)
+    write(Path(asked.out), text)
     print(asked.out)
     return 0
 
@@ -87,24 +76,49 @@ def run(arguments: Sequence[str]) -> int:
 def build_parser() -> ArgumentParser:
     """The parser."""
     parser = new_parser("predict", "Fill in a column of a table from rows in which it is known.", _EPILOG)
-    parser.add_argument(
-        "--context", type=str, required=True, metavar="FILE.csv", help="rows in which the target is known"
+    add = parser.add_argument
+    add("--context", type=str | None, default=None, metavar="FILE", help="rows in which the target is known")
+    add("--query", type=str | None, default=None, metavar="FILE", help="rows to predict it for")
+    add(
+        "--fill",
+        type=str | None,
+        default=None,
+        metavar="FILE",
+        help="one table with gaps in the target, in place of the two",
     )
-    parser.add_argument("--target", type=str, required=True, metavar="COLUMN", help="the column to predict")
-    parser.add_argument("--query", type=str, required=True, metavar="FILE.csv", help="rows to predict it for")
-    parser.add_argument(
+    add("--target", type=str, required=True, metavar="COLUMN", help="the column to predict")
+    add("--task", type=str, default="auto", help="auto, classification or regression")
+    add(
         "--model", type=str | None, default=None, metavar="RUN", help="folder of a finished run; else the shipped model"
     )
-    parser.add_argument("--task", type=str, default="auto", help="auto, classification or regression")
-    parser.add_argument(
-        "--categorical",
-        nargs="+",
+    columns = parser.add_argument_group("which columns, and how they are read")
+    column = columns.add_argument
+    column("--drop", nargs="+", type=str, default=[], metavar="COLUMN", help="columns to leave out")
+    column("--only", nargs="+", type=str, default=[], metavar="COLUMN", help="columns to predict from; else all")
+    column("--categorical", nargs="+", type=str, default=[], metavar="COLUMN", help="columns whose numbers are names")
+    column(
+        "--na",
+        nargs="*",
         type=str,
-        default=[],
-        metavar="COLUMN",
-        help="columns whose numbers are names, or which mix both",
+        default=None,
+        metavar="MARK",
+        help="marks of missing values besides an empty cell; they replace the usual ones among names",
     )
-    parser.add_argument(
+    column("--decimal", type=str | None, default=None, metavar="MARK", help="'.' or ',', where the cells do not say")
+    column("--dates", type=str | None, default=None, help="day-first or month-first, where the cells do not say")
+    column(
+        "--sep", type=str | None, default=None, metavar="MARK", help="between fields, 'tab' for a tab; else it is found"
+    )
+    column(
+        "--encoding",
+        type=str | None,
+        default=None,
+        metavar="NAME",
+        help="of text files; else UTF-8, UTF-16 or Windows-1252",
+    )
+    answer = parser.add_argument_group("what is answered")
+    add = answer.add_argument
+    add(
         "--quantiles",
         nargs="+",
         type=float,
@@ -112,96 +126,89 @@ def build_parser() -> ArgumentParser:
         metavar="LEVEL",
         help="of regression; 0.05 and 0.95 with the shipped model, none with another, unless given",
     )
-    parser.add_argument(
-        "--explain", action="store_true", help="add the context rows that each prediction leaned on most"
+    add(
+        "--explain",
+        action="store_true",
+        help="add the context rows and the columns that each prediction leaned on most",
     )
-    parser.add_argument(
-        "--out", type=str | None, default=None, metavar="FILE.csv", help="where to write; else to the terminal"
+    add(
+        "--max-context",
+        type=int,
+        default=1000,
+        metavar="ROWS",
+        help="most rows of the context that the model reads at once",
     )
+    add("--seed", type=int, default=0, help="of the views of the context")
+    add(
+        "--key",
+        type=str | None,
+        default=None,
+        metavar="COLUMN",
+        help="a column that names the rows, in place of their number",
+    )
+    add(
+        "--keep",
+        nargs="+",
+        type=str,
+        default=[],
+        metavar="COLUMN",
+        help="columns of the query to repeat in the output; all for all of them",
+    )
+    add("--out", type=str | None, default=None, metavar="FILE", help="where to write; - or nothing for the terminal")
+    add(
+        "--columns-out",
+        type=str | None,
+        default=None,
+        metavar="FILE",
+        help="write what each column was taken for, as JSON",
+    )
+    add("--quiet", action="store_true", help="say nothing but errors")
     return parser
 
 
-def read_target(context: CsvFile, name: str, task: str) -> tuple[list[Any], bool]:
-    """The target's values, and whether they are classes."""
-    cells = context.need(name, "--target")
-    missing = [row for row, cell in enumerate(cells) if cell is None]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise ValueError(
-            f"{context.path}: column {name!r}, row {missing[0]}{more}: expected a value in every row, as it is the target, got"
-            " none; leave these rows out"
+def _check(asked: Namespace) -> None:
+    choose("value of --task", asked.task, TASKS)
+    if asked.decimal not in (None, ".", ","):
+        raise UsageError(f"--decimal: expected . or , got {asked.decimal!r}")
+    if asked.dates is not None:
+        choose("value of --dates", asked.dates, DATES)
+    if asked.fill is not None and (asked.context is not None or asked.query is not None):
+        raise UsageError(
+            "--fill: one table with gaps takes the place of --context and --query; give the one or the others"
         )
-    numbers = as_numbers(cells)
-    whole = numbers is not None and all(number.is_integer() for number in numbers)
-    if task == "regression" and numbers is None:
-        odd = next(row for row, cell in enumerate(cells) if as_numbers([cell]) is None)
-        raise ValueError(f"{context.path}: column {name!r}, row {odd}: expected a number, got {cells[odd]!r}")
-    if task == "regression" or (
-        task == "auto" and numbers is not None and not (whole and len(set(numbers)) <= CLASSES)
-    ):
-        return list(numbers or []), False
-    return [int(number) for number in numbers] if numbers is not None and whole else list(cells), True
+    if asked.fill is None:
+        missing = [name for name in ("context", "query") if getattr(asked, name) is None]
+        if missing:
+            raise UsageError(f"missing {', '.join(missing)}" + ("" if len(missing) == 1 else "; or --fill FILE"))
+        if asked.context == "-" == asked.query:
+            raise UsageError("--query: standard input is read for --context already; put one of them in a file")
+    if asked.drop and asked.only:
+        raise UsageError("--only: it names the columns to predict from, --drop those to leave out; give one of them")
+    if asked.max_context < 2:
+        raise UsageError(f"--max-context: expected 2 rows at least, got {asked.max_context}")
+    if asked.sep is not None:
+        asked.sep = {"tab": "\t", "\\t": "\t", "space": " "}.get(asked.sep, asked.sep)
+        if len(asked.sep) != 1 or asked.sep in '\r\n"':
+            raise UsageError(f"--sep: expected one character, or tab, got {asked.sep!r}")
 
 
-def answers(
-    estimator: InContextClassifier | InContextRegressor, rows: pd.DataFrame, quantiles: Sequence[float], explain: bool
-) -> pd.DataFrame:
-    """A line for each row: its number, the prediction, probabilities or quantiles, and reasons where asked for."""
-    import pandas as pd
-
-    if hasattr(estimator, "predict_proba"):
-        proba = estimator.predict_proba(rows)
-        told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
-        told |= {f"p({label})": proba[:, place] for place, label in enumerate(estimator.classes_)}
-    else:
-        told = {"prediction": estimator.predict(rows)}
-        if quantiles:
-            found = estimator.predict_quantiles(rows, quantiles)
-            told |= {f"q{level:g}": found[:, place] for place, level in enumerate(quantiles)}
-    if explain:
-        influence = estimator.influence(rows)
-        order = (-abs(influence)).argsort(axis=1, kind="stable")
-        for place in range(min(EXPLAINED, influence.shape[1])):
-            because = order[:, place]
-            told[f"because_{place + 1}"] = because
-            told[f"by_{place + 1}"] = influence[range(len(because)), because]
-    return pd.DataFrame({"row": range(len(rows)), **told})
+def _task(asked: Namespace, target: Target, tables: Asked) -> str:
+    doubt = "" if target.sure else f" (not sure: say --task {_other(target)} if not)"
+    form = f" ({target.form})" if target.numbers is not None and str(target.form) else ""
+    columns = f"{tables.n_columns} column" + ("" if tables.n_columns == 1 else "s")
+    return f"{target.task} of {asked.target} from {len(target.known)} rows of {columns}: {target.why}{form}{doubt}"
 
 
-def score(query: CsvFile, target: str, table: pd.DataFrame, classes: bool) -> str:
-    """How good the predictions are in the rows of --query whose target is known."""
-    known = [
-        (cell, found)
-        for cell, found in zip(query.columns[target], table["prediction"], strict=True)
-        if cell is not None
-    ]
-    if not known:
-        return f"{query.path}: no row has a {target} to compare with"
-    numbers = as_numbers([cell for cell, _ in known])
-    if not classes:
-        if numbers is None:
-            raise ValueError(f"{query.path}: column {target!r}: expected numbers, as in the context, or empty fields")
-        error = sum(abs(number - found) for number, (_, found) in zip(numbers, known, strict=True)) / len(known)
-        return f"{query.path}: mean absolute error {error:.4g} in the {len(known)} rows whose {target} is known"
-    right = sum(_same(cell, str(found)) for cell, found in known)
-    return f"{query.path}: {right} of the {len(known)} rows whose {target} is known are predicted right"
+def _other(target: Target) -> str:
+    return "regression" if target.task == "classification" else "classification"
 
 
-def _same(cell: str, found: str) -> bool:
-    numbers = as_numbers([cell, found])
-    return cell == found if numbers is None else numbers[0] == numbers[1]
-
-
-def with_file(file: CsvFile, function: Any, *arguments: Any) -> Any:
-    """A call whose error names the file rather than the argument X."""
-    try:
-        return function(*arguments)
-    except ValueError as error:
-        if str(error).startswith("X: "):
-            raise ValueError(f"{file.path}: {str(error).removeprefix('X: ')}") from error
-        raise
-
-
-def say(text: str) -> None:
+def _say(text: Any) -> None:
     """To the terminal, beside the table."""
-    print(text, file=sys.stderr)
+    from ctxlearn.escaping import printable
+
+    print(printable(str(text)), file=sys.stderr)
+
+
+def _nothing(text: Any) -> None:
+    """What `--quiet` says."""

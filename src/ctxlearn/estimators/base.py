@@ -15,13 +15,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from ctxlearn.checks import check_int
-from ctxlearn.estimators.columns import Columns, Numbers, Table
 from ctxlearn.estimators.models import find_learner, scaled_by_context
 from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
 from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
 from ctxlearn.estimators.views import make_views
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
+from ctxlearn.tables import Columns, Table
+from ctxlearn.tables.cells import Numbers
 
 
 class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types

@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ctxlearn.estimators.columns import Columns
 from ctxlearn.estimators.views import Views
 from ctxlearn.learners import Learner
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
+from ctxlearn.tables import Columns
 
 FORMAT = 1
 WEIGHTS, VIEWS = "learner.", "views."

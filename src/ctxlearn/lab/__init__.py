@@ -5,7 +5,7 @@ trains and measures what is missing, in one pool of jobs, and keeps it on disk u
 the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
 """
 
-from ctxlearn.lab.calls import Call, call
+from ctxlearn.lab.calls import Call, Kept, call
 from ctxlearn.lab.claims import Claim, Says, tally, together
 from ctxlearn.lab.jobs import Job, run_job
 from ctxlearn.lab.measurements import Cell, Measurement, answer, decision, score
@@ -26,6 +26,7 @@ __all__ = [
     "Figure",
     "Job",
     "JobFailed",
+    "Kept",
     "Measurement",
     "NotPaired",
     "Numbers",

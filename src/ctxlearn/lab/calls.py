@@ -26,6 +26,13 @@ from ctxlearn.training.folder import RunFolder
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Among the arguments of a call: pairs of steps and the learner after them, of a training that keeps weights on its way."""
+
+    training: Training
+
+
+@dataclass(frozen=True)
 class Call:
     """A function and its arguments, not called yet. Among the arguments of another call it stands for its result.
 
@@ -33,8 +40,8 @@ class Call:
         function: of the top level of a module. A parameter `threads`, which must change no result, is filled in when it
             runs and is no argument here.
         arguments: plain data, objects that record how they were made (families, learners without training, dataclasses),
-            a `Training` or the `Path` of a finished run for a trained learner, functions, other calls; and lists and
-            mappings by text of these.
+            a `Training` or the `Path` of a finished run for a trained learner, `Kept` weights, functions, other calls; and
+            lists and mappings by text of these.
     """
 
     function: Callable[..., Any]
@@ -88,6 +95,8 @@ def describe_argument(value: Any, name: str) -> Any:
     """One argument as JSON-able data; see `Call`."""
     if isinstance(value, Training):
         return {"run": value.hash}
+    if isinstance(value, Kept):
+        return {"run": value.training.hash, "kept": True}
     if isinstance(value, Path):
         return {"run": str(RunFolder(value).read_config()["hash"]), "folder": str(value.resolve())}
     if isinstance(value, Call):
@@ -137,7 +146,7 @@ def _refuse_arrays(found: Any, name: str) -> None:
             _refuse_arrays(item, name)
 
 
-def build_argument(described: Any, load_run: Callable[[dict[str, str]], Learner]) -> Any:
+def build_argument(described: Any, load_run: Callable[[dict[str, Any]], Any]) -> Any:
     """What `describe_argument` described; trained learners come from `load_run`."""
     if isinstance(described, list):
         return [build_argument(item, load_run) for item in described]
@@ -196,6 +205,8 @@ def trainings_in(value: Any) -> Iterator[Training]:
     """The trainings among arguments."""
     if isinstance(value, Training):
         yield value
+    elif isinstance(value, Kept):
+        yield value.training
     elif isinstance(value, Call):
         yield from trainings_in(value.arguments)
     elif isinstance(value, Mapping):
@@ -218,7 +229,7 @@ def named_code(value: Any) -> Iterator[Callable[..., Any] | type]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from named_code(item)
-    elif not isinstance(value, Training | Path):
+    elif not isinstance(value, Training | Kept | Path):
         arguments = getattr(value, "_arguments", None)
         if isinstance(arguments, dict):
             yield from named_code(arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
@@ -53,6 +53,10 @@ class Style:
     label: str | None = None
     width: float = 1.3
     order: int = 2
+
+    def called(self, label: str) -> Style:
+        """The same with another name."""
+        return replace(self, label=label)
 
 
 CHANCE = Style(GREY, DOTTED, label="chance")

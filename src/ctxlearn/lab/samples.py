@@ -53,9 +53,9 @@ class Paired:
         """The mean over some positions of the last axis; over all context lengths from 1 on by default."""
         return replace(self, values=self.values[..., positions].mean(-1, dtype=np.float64))
 
-    def at(self, position: int) -> Paired:
-        """One position of the last axis."""
-        return replace(self, values=self.values[..., position])
+    def at(self, index: Any) -> Paired:
+        """What stands at an index of the axes after seeds and tasks: `at(3)` is one context length."""
+        return replace(self, values=self.values[(slice(None), slice(None), *(index if isinstance(index, tuple) else (index,)))])
 
     def apply(self, function: Callable[[np.ndarray], np.ndarray]) -> Paired:
         """A function of each number, `numpy.square` for instance."""

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlearn.learners.base import Learner
 from ctxlearn.storage import load_tensors, save_tensors
-from ctxlearn.training import load
+from ctxlearn.training import kept_learners, load
 from ctxlearn.training.folder import RunFolder
 
 
@@ -49,9 +48,10 @@ class Store:
         files = RunFolder(self.run_path(run)).checkpoint_files()
         return int(files[-1].stem.removeprefix("step-")) if files else 0
 
-    def load_run(self, described: dict[str, str]) -> Learner:
-        """The learner that {"run": hash}, perhaps with its folder, stands for."""
-        return load(described.get("folder", self.run_path(described["run"])))
+    def load_run(self, described: dict[str, Any]) -> Any:
+        """The learner that {"run": hash} stands for, perhaps in a folder of its own; or an iterator over kept ones."""
+        folder = described.get("folder", self.run_path(described["run"]))
+        return kept_learners(folder) if described.get("kept") else load(folder)
 
     def save_samples(self, measurement: str, arrays: dict[str, np.ndarray], facts: Any, warned: list[str]) -> None:
         """Keep what was measured."""

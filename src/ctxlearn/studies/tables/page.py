@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.studies.base import Section, Table, percent
+from ctxlearn.lab.page import Section, Table, percent
 from ctxlearn.studies.tables.catalogue import TableTask, task_data
 from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
-from ctxlearn.studies.tables.deciding import FEW, MANY, differences
-from ctxlearn.studies.tables.figures import (
+from ctxlearn.studies.tables.claims import FEW, MANY, differences
+from ctxlearn.studies.tables.plots import (
     accuracy_figure,
     difference_figure,
     rank_figure,
@@ -50,7 +50,7 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
             "average ranks must lie apart to differ at 5 %, over all pairs at once. With few tables it is wide: not to be significantly behind "
             "is a weak statement, and the intervals of the claims say more.",
         ],
-        [rank_figure(rankings), difference_figure(table, sizes)],
+        [rank_figure(rankings), difference_figure(table)],
         [
             Table(
                 "Average rank by accuracy at each context size (1 is best)",

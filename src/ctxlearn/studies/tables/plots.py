@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctxlearn.report import RC
-from ctxlearn.studies.base import Figure
-from ctxlearn.studies.drawing import new_figure
+from ctxlearn.lab.page import Figure
+from ctxlearn.lab.plots import DOTTED, RC, Style, draw_levels, draw_lines, grid, shared_legend
 from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.ranking import Ranking, groups, table_scores
 from ctxlearn.studies.tables.scoring import N_BINS
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart
 COLOURS = {
     SHIPPED: "#0072B2",
     "logistic regression": "#8B5A2B",
@@ -28,29 +26,35 @@ COLOURS = {
     MAJORITY: "#000000",
 }
 MARKERS = dict(zip(NAMES, ("o", "s", "v", "^", "D", "P", "X", ""), strict=True))
+STYLES = {name: Style(COLOURS[name], marker=MARKERS[name], width=1.2) for name in NAMES}
+STYLES |= {
+    SHIPPED: Style(COLOURS[SHIPPED], marker=MARKERS[SHIPPED], width=2.4, order=3),
+    MAJORITY: Style(COLOURS[MAJORITY], DOTTED, label="chance (majority)"),
+}
 
 
 def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Accuracy, log-loss and area under the ROC curve against the rows of the context, means over tables."""
-    figure, axes = new_figure(1, 3, width=13.5, height=4.6)
+    figure, axes = grid(1, 3, width=13.5, height=4.6)
     measures = (
         ("accuracy", "accuracy (%)", 100.0),
         ("log_loss", "log-loss (nats)", 1.0),
         ("auc", "area under the ROC curve", 1.0),
     )
     for axis, (measure, words, factor) in zip(axes[0], measures, strict=True):
-        for name in NAMES:
-            if measure == "auc" and name == MAJORITY:
-                continue
-            means = [factor * float(table_scores(draws, measure, (n,), [name])[name].mean()) for n in sizes]
-            _line(axis, sizes, means, name)
+        drawn = RANKED if measure == "auc" else NAMES
+        rows = [
+            {"learner": name, "rows": n, "mean": float(table_scores(draws, measure, (n,), [name])[name].mean())}
+            for name in drawn
+            for n in sizes
+        ]
+        draw_lines(axis, pd.DataFrame(rows), x="rows", by="learner", styles=STYLES, spread="none", scale=factor)
         if measure == "auc":
-            axis.axhline(0.5, color=COLOURS[MAJORITY], linestyle=(0, (1, 3)), linewidth=1.3)
+            draw_levels(axis, {MAJORITY: 0.5}, STYLES)
         _rows_axis(axis, sizes)
         axis.set_ylabel(f"{words}, mean over tables")
         axis.set_title(words.split(" (")[0] + (" (less is better)" if measure == "log_loss" else ""), loc="left")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    shared_legend(figure, axes[0][0], 4)
     return Figure(
         "tables-accuracy",
         figure,
@@ -61,8 +65,8 @@ def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
 
 
 def rank_figure(rankings: dict[str, Ranking]) -> Figure:
-    """Critical-difference pictures, one a ranking, by title."""
-    figure, axes = new_figure(len(rankings), 1, width=8.6, height=2.75 * len(rankings))
+    """Critical-difference pictures, one per ranking, by title."""
+    figure, axes = grid(len(rankings), 1, width=8.6, height=2.75 * len(rankings))
     for (axis,), (title, ranking) in zip(axes, rankings.items(), strict=True):
         with mpl.rc_context(RC):
             _draw_ranking(axis, ranking)
@@ -118,26 +122,17 @@ def _draw_ranking(axis: Axes, ranking: Ranking) -> None:
         axis.plot([first - 0.04, last + 0.04], [y, y], color="black", linewidth=3.5, solid_capstyle="butt", zorder=4)
 
 
-def difference_figure(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
+def difference_figure(table: pd.DataFrame) -> Figure:
     """How much more accurate the shipped model is than each rival, with 95 % intervals over tables."""
-    rivals = [name for name in RANKED if name != SHIPPED]
-    figure, axes = new_figure(1, 1, width=9.6, height=4.2)
+    figure, axes = grid(1, 1, width=9.6, height=4.2)
     axis = axes[0][0]
-    places = np.arange(len(sizes))
-    for k, rival in enumerate(rivals):
-        part = table[table["rival"] == rival].set_index("n_context").loc[list(sizes)]
-        values = 100 * part["difference"].to_numpy()
-        bars = np.maximum(0, [values - 100 * part["low"].to_numpy(), 100 * part["high"].to_numpy() - values])
-        axis.errorbar(
-            places + 0.11 * (k - (len(rivals) - 1) / 2), values, bars, fmt=MARKERS[rival], color=COLOURS[rival], capsize=2.5,
-            markersize=5, label=f"minus {rival}",
-        )  # fmt: skip
+    styles = {name: Style(COLOURS[name], "", MARKERS[name], label=f"minus {name}") for name in RANKED}
+    shown = table.rename(columns={"difference": "mean"}).astype({"n_context": str})
+    draw_lines(axis, shown, x="n_context", by="rival", styles=styles, spread="bars", scale=100, apart=0.11)
     axis.axhline(0, color="#444444", linewidth=1)
-    axis.set_xticks(places, [str(n) for n in sizes])
     axis.set_xlabel("labelled rows in the context")
     axis.set_ylabel("accuracy of the in-context model\nminus the rival's (points of %)")
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    shared_legend(figure, axis, 3)
     return Figure(
         "tables-differences",
         figure,
@@ -149,7 +144,7 @@ def difference_figure(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
 def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """How often answers of a given confidence are right, a small size and the largest side by side."""
     shown = (sizes[min(1, len(sizes) - 2)], sizes[-1])
-    figure, axes = new_figure(1, len(shown), width=5.6 * len(shown), height=4.9)
+    figure, axes = grid(1, len(shown), width=5.6 * len(shown), height=4.9)
     for axis, n in zip(axes[0], shown, strict=True):
         part = calibration[calibration["n_context"] == n]
         for name in RANKED:
@@ -166,8 +161,7 @@ def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figur
         axis.set_xlabel("probability given to the answer (%)")
         axis.set_ylabel("answers that are right (%)")
         axis.set_title(f"{n} rows of context", loc="left")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    shared_legend(figure, axes[0][0], 4)
     return Figure(
         "tables-reliability",
         figure,
@@ -179,34 +173,23 @@ def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figur
 
 def time_figure(times: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Milliseconds to fit, tuning included, and to answer 100 rows."""
-    figure, axes = new_figure(1, 2, width=10.5, height=4.2)
+    figure, axes = grid(1, 2, width=10.5, height=4.2)
     for axis, (column, words) in zip(
         axes[0], (("fit_ms", "fit, tuning included"), ("predict_ms", "predict up to 100 rows")), strict=True
     ):
-        for name in RANKED:
-            part = times[times["learner"] == name].set_index("n_context").loc[list(sizes), column]
-            _line(axis, sizes, part.tolist(), name)
+        ranked = times[times["learner"] != MAJORITY].rename(columns={column: "mean"})
+        draw_lines(axis, ranked, x="n_context", by="learner", styles=STYLES, spread="none")
         _rows_axis(axis, sizes)
         axis.set_yscale("log")
         axis.set_ylabel("time (ms), median over draws")
         axis.set_title(words, loc="left")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    shared_legend(figure, axes[0][0], 4)
     return Figure(
         "tables-times",
         figure,
-        "Wall-clock time of one task with one thread a learner, as many learners side by side as the study had jobs.",
+        "Wall-clock time of one task with one thread per learner, as many learners side by side as the study had jobs.",
         "Two charts of times against rows of context, with a line for each learner; the table has the numbers.",
     )
-
-
-def _line(axis: Axes, sizes: Sequence[int], values: Sequence[float], name: str) -> None:
-    shipped = name == SHIPPED
-    axis.plot(
-        sizes, values, color=COLOURS[name], marker=MARKERS[name], markersize=4, linewidth=2.4 if shipped else 1.2,
-        linestyle=(0, (1, 3)) if name == MAJORITY else "-", zorder=3 if shipped else 2,
-        label="chance (majority)" if name == MAJORITY else name,
-    )  # fmt: skip
 
 
 def _rows_axis(axis: Axes, sizes: Sequence[int]) -> None:

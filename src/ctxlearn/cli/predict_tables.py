@@ -1,0 +1,209 @@
+"""The tables of `ctxlearn predict`: files as context and query, with the columns asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jsonargparse import Namespace
+
+from ctxlearn.cli.parsing import UsageError, nearest, shown
+from ctxlearn.tables import Columns, Reading
+from ctxlearn.tables.cells import folded
+from ctxlearn.tables.files import TableFile, read_table
+from ctxlearn.tables.report import ColumnReport, report
+from ctxlearn.tables.target import Target, TargetError, read_target
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is read and what is asked.
+
+    Attributes:
+        context_path, query_path: the files.
+        target: of the context's rows.
+        columns: of the inputs.
+        context, query: inputs as typed columns, (n, d) and (q, d).
+        rows: numbers of the query's rows in its file, (q,).
+        whole: the query's file, for --keep, --key and the score.
+        reports: what each column was taken for.
+        notes: how files were read, and what was left out.
+    """
+
+    context_path: str
+    query_path: str
+    target: Target
+    columns: Columns
+    context: pd.DataFrame
+    query: pd.DataFrame
+    rows: np.ndarray[Any, Any]
+    whole: pd.DataFrame
+    reports: list[ColumnReport]
+    notes: list[str]
+    reading: Reading
+
+    @property
+    def n_columns(self) -> int:
+        """Columns that something is learned from."""
+        return self.context.shape[1]
+
+
+def assemble(asked: Namespace) -> Asked:
+    """Read the files, find the target and the inputs, and learn what each column is.
+
+    Raises:
+        UsageError: a file or a column that there is not.
+        ValueError: a cell that cannot be read; file, column and row are named.
+    """
+    reading = Reading(
+        missing=None if asked.na is None else frozenset(asked.na),
+        decimal=asked.decimal,
+        day_first=None if asked.dates is None else asked.dates == "day-first",
+        shell=True,
+    )
+    if asked.fill is not None:
+        context = query = _read("--fill", asked.fill, asked)
+    else:
+        context, query = _read("--context", asked.context, asked), _read("--query", asked.query, asked)
+    need(context, asked.target, "--target")
+    for option in ("drop", "only", "categorical"):
+        for name in getattr(asked, option):
+            need(context, name, f"--{option}")
+    target = _target(context, asked, reading)
+    names = _inputs(context, query, asked)
+    frame, matched, left = _matched(query, names)
+    left = [name for name in left if name not in (asked.target, asked.key, *asked.keep)]
+    notes = [*context.notes, *(query.notes if asked.fill is None else ()), *matched]
+    if left and asked.fill is None:
+        notes.append(f"left out of {query.path}: {', '.join(left)}")
+    inputs = context.frame[names].iloc[target.known].reset_index(drop=True)
+    rows = np.arange(len(frame))
+    if asked.fill is not None:
+        rows = np.setdiff1d(rows, target.known)
+        if not len(rows):
+            raise ValueError(
+                f"{asked.fill}: expected rows without a value of {asked.target}, to be filled in, got none"
+            )
+        frame = frame.iloc[rows].reset_index(drop=True)
+    inputs, frame = _without_marks(inputs, reading), _without_marks(frame, reading)
+    places = [names.index(name) for name in asked.categorical if name in names]
+    columns = named(context.path, Columns.learn, inputs, places, reading, frame)
+    read = named(context.path, columns.read, inputs), named(query.path, columns.read, frame)
+    if not read[0].x.shape[1]:
+        raise ValueError(
+            f"{context.path}: no column is left that could tell anything: "
+            + "; ".join(f"{column.name}: {column.detail}" for column in columns.columns)
+        )
+    known = target.numbers if target.numbers is not None else target.labels
+    return Asked(
+        context.path,
+        query.path,
+        target,
+        columns,
+        columns.typed(inputs),
+        columns.typed(frame),
+        rows,
+        query.frame.iloc[rows].reset_index(drop=True),
+        report(columns, inputs, frame, read, known),
+        notes,
+        reading,
+    )
+
+
+def need(file: TableFile, name: str, option: str) -> None:
+    """See that a file has a column.
+
+    Raises:
+        UsageError: it has none of that name.
+    """
+    if name not in file.frame.columns:
+        near = nearest(name, file.frame.columns) or ";"
+        raise UsageError(f"{option}: {file.path} has no column {name!r}{near} it has {shown(file.frame.columns)}")
+
+
+def named(path: str, function: Any, *arguments: Any) -> Any:
+    """A call whose error names the file rather than the argument X."""
+    try:
+        return function(*arguments)
+    except (ValueError, TypeError) as error:
+        if str(error).startswith("X: "):
+            raise ValueError(f"{path}: {str(error).removeprefix('X: ')}") from error
+        raise
+
+
+def _read(option: str, path: str, asked: Namespace) -> TableFile:
+    place = Path(path)
+    if path != "-" and not os.path.exists(path):
+        beside = [p.name for p in place.parent.iterdir() if p.is_file()] if place.parent.is_dir() else []
+        raise UsageError(f"{option}: there is no file {path}{nearest(place.name, beside)}")
+    if place.is_dir():
+        raise UsageError(f"{option}: expected a file, got the folder {path}")
+    return read_table(path, asked.sep, asked.encoding)
+
+
+def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
+    values = _without_marks(context.frame[[asked.target]], reading)[asked.target]
+    try:
+        target = read_target(values, asked.task, reading, asked.target)
+    except TargetError as error:
+        raise ValueError(f"{context.path}: column {asked.target!r}, {error}") from error
+    missing = np.setdiff1d(np.arange(len(values)), target.known)
+    if len(missing) and asked.fill is None:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        cell = str(context.frame[asked.target].iloc[missing[0]]).strip()
+        mark = f"{cell!r}, a mark of missing values (--na says which are)" if cell else "none"
+        raise ValueError(
+            f"{context.path}: column {asked.target!r}, row {missing[0]}{more}: expected a value in every row, as it is the target,"
+            f" got {mark}; leave these rows out, or give --fill {context.path} in place of --context and --query"
+        )
+    return target
+
+
+def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]:
+    """Names of the columns to predict from."""
+    out = {asked.target, context.row_names, *asked.drop}
+    if asked.key is not None:
+        need(query, asked.key, "--key")
+        out.add(asked.key)
+    names = [name for name in (asked.only or context.frame.columns) if name not in out]
+    if not names:
+        raise ValueError(f"{context.path}: expected columns to predict {asked.target} from, got that column alone")
+    return names
+
+
+def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The query's columns of these names, what to say of it, and the other columns; case and blanks do not matter."""
+    found, taken, notes = {}, {query.row_names}, []
+    for name in names:
+        alike = [other for other in query.frame.columns if folded(str(other)) == folded(name)]
+        if name in query.frame.columns:
+            alike = [name]
+        elif len(alike) == 1:
+            notes.append(f"column {alike[0]!r} of {query.path} is read as {name!r}")
+        else:
+            need(query, name, "--query")
+        found[name] = query.frame[alike[0]]
+        taken.add(alike[0])
+    left = [str(name) for name in query.frame.columns if name not in taken]
+    return pd.DataFrame(found), notes, left
+
+
+def _without_marks(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Declared marks that are numbers, taken out of columns that a file holds as numbers."""
+    marks = [float(mark) for mark in reading.missing or () if mark and _is_number(mark)]
+    if not marks:
+        return frame
+    typed = [name for name, dtype in frame.dtypes.items() if pd.api.types.is_numeric_dtype(dtype)]
+    return frame.assign(**{str(name): frame[name].mask(frame[name].isin(marks)) for name in typed})
+
+
+def _is_number(mark: str) -> bool:
+    try:
+        return bool(np.isfinite(float(mark)))
+    except ValueError:
+        return False

@@ -1,0 +1,217 @@
+"""The columns of a table as numbers: what each is, learned from the context alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ctxlearn.checks import describe
+from ctxlearn.tables.cells import EXACT, Numbers
+from ctxlearn.tables.column import Column, Features, NumberColumn, Seen, from_json
+from ctxlearn.tables.learn import learn_column
+from ctxlearn.tables.reading import Reading
+
+Table = NDArray[Any] | pd.DataFrame
+
+
+class Read(NamedTuple):
+    """A table as numbers.
+
+    Attributes:
+        x: features (n, D), NaN where missing.
+        columns: what was made of each column.
+    """
+
+    x: Numbers
+    columns: tuple[Features, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the d columns of a table become D features; learned from the context alone.
+
+    Numbers are features as they are; text that reads as numbers or dates throughout is these. Other text, Booleans and
+    pandas' categorical type are categories, whose codes are sorted (or in pandas' order where it means something);
+    one that the context lacks counts as missing. A date becomes several features, free text some dozens, and a key none.
+    """
+
+    columns: tuple[Column, ...]
+    reading: Reading = field(default_factory=Reading)
+
+    @classmethod
+    def learn(
+        cls,
+        table: Table,
+        categorical: Collection[int] = (),
+        reading: Reading | None = None,
+        more: pd.DataFrame | None = None,
+    ) -> Columns:
+        """From the context's inputs, (n, d).
+
+        Args:
+            table: the context.
+            categorical: places of columns whose values are names, whatever they look like.
+            reading: what the user says of text.
+            more: another table of the same columns, asked where the context's text can be read in two ways.
+
+        Raises:
+            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text.
+            TypeError: a cell is neither text nor a real number.
+        """
+        reading = Reading() if reading is None else reading
+        if _numeric(table) and not categorical:
+            return cls(_of_matrix(table), reading)
+        learned = [
+            learn_column(name, values, reading, place in categorical, None if more is None else more.iloc[:, place])
+            for place, (name, values) in enumerate(_each(table))
+        ]
+        return cls(tuple(learned), reading)
+
+    def numbers(self, table: Table) -> Numbers:
+        """The features of a table of the same columns, (n, D)."""
+        return self.read(table).x
+
+    def read(self, table: Table) -> Read:
+        """The features of a table of the same columns, and what was unknown in it.
+
+        Raises:
+            ValueError: a column is of another kind than in the context, or holds infinity.
+            TypeError: a cell is neither text nor a real number.
+        """
+        if self._plain and _numeric(table):
+            x = _matrix(table)
+            if np.isinf(x).any():
+                place = int(np.isinf(x).any(0).argmax())
+                self.columns[place].features(x[:, place], self.reading)  # says which
+            return Read(x, tuple(Features(x[:, i : i + 1], (), ()) for i in range(x.shape[1])))
+        pairs = zip(self.columns, _each(table), strict=True)
+        found = tuple(column.features(values, self.reading) for column, (_, values) in pairs)
+        return Read(np.concatenate([f.values for f in found], axis=1) if found else np.empty((len(table), 0)), found)
+
+    def typed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table whose columns have the types that `learn` would find in them, so that an estimator reads the same."""
+        found = {}
+        for place, column in enumerate(self.columns):
+            made = column.typed(table.iloc[:, place], self.reading)
+            if made is not None:
+                found[column.name] = made
+        return pd.DataFrame(found, index=range(len(table)))
+
+    @property
+    def _plain(self) -> bool:
+        return all(isinstance(column, NumberColumn) for column in self.columns)
+
+    @property
+    def levels(self) -> NDArray[np.int64]:
+        """`Column.levels` of each feature, (D,)."""
+        return np.array([level for column in self.columns for level in column.levels], dtype=np.int64)
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """The column of each feature, (D,)."""
+        return np.repeat(np.arange(len(self.columns)), [len(column.levels) for column in self.columns])
+
+    def table(self) -> pd.DataFrame:
+        """A row per column: what it was taken for, how its cells are written, its range, and what to know of it."""
+        return pd.DataFrame(
+            [
+                {
+                    "column": column.name,
+                    "kind": column.taken_for,
+                    "detail": column.detail,
+                    "low": column.seen.low,
+                    "high": column.seen.high,
+                    "different": column.seen.n_different,
+                    "missing": column.seen.n_missing / max(1, column.seen.n),
+                    "notes": "; ".join(column.notes),
+                }
+                for column in self.columns
+            ]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        missing = self.reading.missing
+        return {
+            "columns": [column.to_json() for column in self.columns],
+            "reading": {
+                "missing": None if missing is None else sorted(missing),
+                "decimal": self.reading.decimal,
+                "day_first": self.reading.day_first,
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Columns:
+        """What `to_json` gave.
+
+        Raises:
+            ValueError: it is not that.
+        """
+        try:
+            reading = dict(data["reading"])
+            marks = reading.pop("missing")
+            known = Reading(None if marks is None else frozenset(marks), **reading)
+            return cls(tuple(from_json(column) for column in data["columns"]), known)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"columns: expected what an estimator wrote, got {describe(data)}") from error
+
+
+def _of_matrix(table: Table) -> tuple[Column, ...]:
+    """Columns of a table of numbers, without a look at each."""
+    x = np.sort(_matrix(table), axis=0)  # NaN last
+    there = (~np.isnan(x)).sum(0)
+    different = (np.diff(x, axis=0) > 0).sum(0) + (there > 0)
+    return tuple(
+        NumberColumn(
+            name,
+            seen=Seen(
+                len(x),
+                int(len(x) - there[i]),
+                int(different[i]),
+                *((f"{x[0, i]:.6g}", f"{x[there[i] - 1, i]:.6g}") if there[i] else (None, None)),
+            ),
+        )
+        for i, name in enumerate(_names(table))
+    )
+
+
+def _numeric(table: Table) -> bool:
+    """Whether it is a table of numbers that double precision tells apart, which needs no look at each column."""
+    if not isinstance(table, pd.DataFrame):
+        return table.dtype.kind in "fiub" and not _is_large(table)
+    if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in table.dtypes):
+        return False
+    return not any(_is_large(table.iloc[:, i]) for i, dtype in enumerate(table.dtypes) if dtype.kind != "f")
+
+
+def _is_large(values: Any) -> bool:
+    """Whether integers are too large to be exact in double precision."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
+        return False
+    return bool(values.max() > EXACT or values.min() < -EXACT)
+
+
+def _matrix(table: Table) -> Numbers:
+    numbers = table.to_numpy(dtype=np.float64, na_value=np.nan) if isinstance(table, pd.DataFrame) else table
+    return np.array(numbers, dtype=np.float64)  # a copy, since the user's own may be read-only
+
+
+def _names(table: Table) -> list[str]:
+    if isinstance(table, pd.DataFrame):
+        return [str(name) for name in table.columns]
+    return [str(place) for place in range(table.shape[1])]
+
+
+def _each(table: Table) -> Iterator[tuple[str, Any]]:
+    for place, name in enumerate(_names(table)):
+        if isinstance(table, pd.DataFrame):
+            series = table.iloc[:, place]
+            yield name, series.to_numpy() if series.dtype == np.dtype(object) else series.reset_index(drop=True)
+        else:
+            yield name, table[:, place]
