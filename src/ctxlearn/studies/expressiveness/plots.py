@@ -13,8 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from ctxlearn.report import RC
-from ctxlearn.studies.drawing import new_figure
+from ctxlearn.lab.plots import RC, grid
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Point:
 
 def draw_plane(points: Sequence[Point], groups: dict[str, Group], *, title: str, width: float, height: float) -> Figure:
     """Points with labels; one unit is as long across as up, and is one unit of distance."""
-    figure, axes = new_figure(1, 1, width=width, height=height)
+    figure, axes = grid(1, 1, width=width, height=height)
     axis = axes[0][0]
     with mpl.rc_context(RC):
         for name, group in groups.items():

@@ -19,9 +19,12 @@ class StartsAsPrototypes(InContextTransformer):
 
     With f the encoder and c_k the mean of a class, logits are 2 f(q).c_k - |c_k|^2: -|f(q) - c_k|^2 but for what all
     classes share. The first and the last block compute them; those between attend to the context as any transformer's do, but
-    add nothing at first. Trained are the encoder and the matrices of all blocks. The blocks' biases, the embedding, which only puts the
-    encoder's vector and the label into the stream, and the read-out stay as they are: what they could learn the rest can, and
-    their steps are noise in the distances. It is rebuilt from its arguments alone; trained, it is an `InContextTransformer` like any other.
+    add nothing at first.
+
+    Training changes the encoder and the matrices of all blocks. The biases of the blocks, the embedding (which only puts the
+    encoder's vector and the label into the stream) and the read-out stay as they are: the rest can learn what they could,
+    and their steps are noise in the distances. It is rebuilt from its arguments alone; a trained one is an
+    `InContextTransformer` like any other.
 
     Args:
         n_features: shape of one input.
@@ -79,9 +82,9 @@ class StartsAsPrototypes(InContextTransformer):
 def prototypes(size: int, n_classes: int, encoder: nn.Module) -> Circuit:
     """The circuit of two blocks of one head each; see `StartsAsPrototypes`.
 
-    `construct(ProtoNet)` keeps all means in the stream, e numbers a class, which is too wide at 20 ways. Here a class's mean is in no
-    token. But the products f(x_i).c_k are what a head gives point i whose values are labels; one hidden
-    unit a class keeps the product with the point's own class, s_i, and the mean of s_i over the class is |c_k|^2. So the last
+    `construct(ProtoNet)` keeps all means in the stream, e numbers per class, which is too wide at 20 ways. Here a class's mean is in no
+    token. But a head whose values are labels gives point i the products f(x_i).c_k; one hidden
+    unit per class keeps the product with the point's own class, s_i, and the mean of s_i over the class is |c_k|^2. So the last
     head scores 2 f(q).f(x_i) - s_i and averages the labels by it. Products are in units of sqrt(e): in those of e the last head
     would have to multiply s_i, and all noise of training in it, by e, and as they are s_i would drown the vector in layer norms.
     """
