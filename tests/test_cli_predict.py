@@ -5,12 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from ctxlearn.cli.csv_files import CsvFile
 from runs import small
 from tables import blobs, untrained
 
 import ctxlearn
 from ctxlearn.cli import main
-from ctxlearn.cli.csv_files import CsvFile
 from ctxlearn.cli.predict import read_target
 from ctxlearn.training import FamilySource
 

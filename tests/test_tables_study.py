@@ -12,8 +12,8 @@ from ctxlearn.lab.calls import trainings_in
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.tables import STUDY, contestants, sources
 from ctxlearn.studies.tables.catalogue import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.claims import decide_claims
+from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.metrics import MEASURES, measure
 from ctxlearn.studies.tables.page import calibration_error, ranks_section, tasks_section, times_section
 from ctxlearn.studies.tables.preprocessing import Encoder

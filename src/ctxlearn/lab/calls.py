@@ -78,7 +78,9 @@ def call(function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Call
         if missing:
             raise TypeError(f"missing {', '.join(missing)}")
     except TypeError as error:
-        raise ValueError(f"{function.__qualname__}: expected its arguments {signature}, got others ({error})") from error
+        raise ValueError(
+            f"{function.__qualname__}: expected its arguments {signature}, got others ({error})"
+        ) from error
     return Call(function, given)
 
 
@@ -87,7 +89,9 @@ def function_path(function: Callable[..., Any]) -> str:
     path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
     module = sys.modules.get(path.partition(":")[0])
     if not isinstance(function, FunctionType) or getattr(module, path.partition(":")[2], None) is not function:
-        raise ValueError(f"function: expected a function defined at the top level of a module, got {describe(function)}")
+        raise ValueError(
+            f"function: expected a function defined at the top level of a module, got {describe(function)}"
+        )
     return path
 
 
