@@ -173,7 +173,7 @@ def test_reproduce_passes_everything_on_and_shows_the_claims(monkeypatch, capsys
 
     monkeypatch.setattr(ctxlearn.studies, "reproduce", reproduce, raising=False)
     text = shown(capsys, "reproduce", "optimal")
-    assert calls.pop() == ("optimal", {"profile": "quick", "seeds": 1, "jobs": None, "out": None, "runs": None})
+    assert calls.pop() == ("optimal", {"profile": None, "seeds": 1, "jobs": None, "out": None, "runs": None})
     lines = text.splitlines()
     assert lines[-1] == str(tmp_path / "report.html")
     assert lines[1].split() == ["undecided", "icl-wins", "1.25", "[-0.5,", "3]", ">", "0"]

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ctxlearn import estimators, evaluation, expressiveness, learners, references, studies, tasks, training
+    from ctxlearn import estimators, evaluation, expressiveness, lab, learners, references, studies, tasks, training
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
@@ -36,7 +36,7 @@ _HOMES = {
     "reproduce": "ctxlearn.studies",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("estimators", "evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
+_ROOMS = ("estimators", "evaluation", "expressiveness", "lab", "learners", "references", "studies", "tasks", "training")
 
 __all__ = [
     "Episode",
@@ -54,6 +54,7 @@ __all__ = [
     "expressiveness",
     "identification",
     "identify",
+    "lab",
     "learners",
     "load",
     "references",

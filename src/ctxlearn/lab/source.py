@@ -42,7 +42,7 @@ def _collect(thing: Named, package: str, found: dict[str, str]) -> None:
         if isinstance(value, FunctionType | type):
             if _package(value.__module__) == package:
                 _collect(value, package, found)
-        elif _is_plain(value):
+        elif value is not None and _is_plain(value):
             found[f"{name}:{other}"] = repr(value)
 
 
@@ -57,18 +57,18 @@ def _text(thing: Named) -> str:
         body = getattr(node, "body", None)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node):
             assert isinstance(body, list)
-            body[:1] = [ast.Pass()]
+            body[:1] = [] if len(body) > 1 else [ast.Pass()]
     return ast.unparse(tree)
 
 
 def _names(thing: Named) -> Iterator[tuple[str, Any]]:
     """The globals that a function, or the methods of a class, name; and the attributes of modules among them."""
     for code, scope in _codes_and_globals(thing):
-        known = {name: scope[name] for name in code.co_names if name in scope}
-        for value in list(known.values()):
+        for name in code.co_names:
+            value = scope.get(name)
+            yield name, value
             if isinstance(value, ModuleType):
-                known |= {name: getattr(value, name) for name in code.co_names if hasattr(value, name)}
-        yield from known.items()
+                yield from ((f"{name}.{n}", vars(value)[n]) for n in code.co_names if n in vars(value))
     if isinstance(thing, type):
         for base in thing.__bases__:
             yield base.__name__, base
