@@ -1,10 +1,9 @@
-"""How the arms are adapted to a domain: ways that are tried on validation domains, and the best of them for each arm and size."""
+"""How the arms are fine-tuned on a domain: ways that are tried on validation domains, and the best of them."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +11,13 @@ import torch
 
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
-from ctxlearn.learners import Functional, Learner
+from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.domains.settings import Part
+from ctxlearn.studies.inner_steps import take_inner_steps
 from ctxlearn.tasks.domains import Domain
 from ctxlearn.training import Adaptable
 from ctxlearn.training.adaptation import descend
-from ctxlearn.training.objective import AllPrefixes, Objective
 
 OWN = "inner steps"
 
@@ -106,24 +105,6 @@ def follow(
         if step in found:
             found[step] = score(tuned, met)
     return found
-
-
-def take_inner_steps(learner: Adaptable, tasks: Tasks, objective: Objective | None = None) -> None:
-    """Adapt in place by the inner steps that the learner was trained for, all tasks at once; None for `AllPrefixes`."""
-    inside = learner.learner
-    function, asked = Functional(inside), AllPrefixes() if objective is None else objective
-
-    def loss(parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        draws = torch.Generator().manual_seed(0)  # the steps share what is drawn, as in training
-        value: torch.Tensor = function(parameters, lambda module: asked(module, tasks, draws))
-        return value
-
-    with torch.no_grad():
-        adaptation = replace(learner.adaptation, divergence="return")  # weights that are not finite score so
-        parameters = dict(inside.named_parameters())
-        found = adaptation.adapt(loss, parameters, step_sizes=learner.step_sizes).parameters
-        for name, p in parameters.items():
-            p.copy_(found[name])
 
 
 def best_way(scores: Mapping[Way, np.ndarray], unadapted: np.ndarray) -> Way:
