@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ctxlearn.identification import Identification, identify
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, train
+    from ctxlearn.lab.sweep import sweep
+    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,10 @@ _HOMES = {
     "evaluate": "ctxlearn.evaluation",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
+    "read_run": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
+    "runs": "ctxlearn.training",
+    "sweep": "ctxlearn.lab.sweep",
     "train": "ctxlearn.training",
 }
 _ROOMS = ("estimators", "evaluation", "expressiveness", "lab", "learners", "references", "studies", "tasks", "training")
@@ -58,9 +62,12 @@ __all__ = [
     "lab",
     "learners",
     "load",
+    "read_run",
     "references",
     "reproduce",
+    "runs",
     "studies",
+    "sweep",
     "tasks",
     "train",
     "training",

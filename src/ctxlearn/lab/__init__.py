@@ -16,6 +16,7 @@ from ctxlearn.lab.reproduction import StudyResult, reproduce_study
 from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
 from ctxlearn.lab.store import Store
 from ctxlearn.lab.study import Study
+from ctxlearn.lab.sweep import Sweep, sweep
 from ctxlearn.lab.trainings import Training
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Study",
     "StudyResult",
     "Style",
+    "Sweep",
     "Table",
     "Training",
     "answer",
@@ -57,6 +59,7 @@ __all__ = [
     "run_job",
     "score",
     "side_by_side",
+    "sweep",
     "tally",
     "together",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from ctxlearn.recorded import configuration
 from ctxlearn.storage import digest_tensors
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
+from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import RunFolder, run_hash
 from ctxlearn.training.loop import TrainingLoop
@@ -35,6 +37,7 @@ def train(
     *,
     out: Path | str,
     objective: Objective | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Run:
     """Train a learner on tasks of a family or source, in the folder `out`.
 
@@ -47,6 +50,7 @@ def train(
         config: how long and how.
         out: the run's folder.
         objective: from tasks to a loss; `RandomSplit()` by default.
+        callbacks: told of every row of metrics and of the end; they are no part of the run's hash.
 
     Returns:
         The run; `run.learner` is `learner`.
@@ -59,6 +63,9 @@ def train(
     """
     objective = RandomSplit() if objective is None else objective
     _check_arguments(learner, source, config, objective)
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise ValueError(f"callbacks[{i}]: expected the methods on_metrics and on_end, got {describe(callback)}")
     if not isinstance(out, str | os.PathLike):
         raise ValueError(f"out: expected a path, got {describe(out)}")
     if isinstance(source, TaskFamily):
@@ -66,13 +73,13 @@ def train(
     settings = run_settings(learner, source, config, objective)
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        job = (learner, source, config, objective, settings, Path(out))
+        job = (learner, source, config, objective, settings, Path(out), tuple(callbacks))
         fabric.launch(partial(_train_in_spawned_process, job=job))
         finished = read_run(out)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     fabric.launch()
-    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out))
+    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks)
 
 
 def run_settings(
@@ -153,6 +160,7 @@ def _train_in_process(
     objective: Objective,
     settings: dict[str, Any],
     out: Path,
+    callbacks: Sequence[Callback],
 ) -> Run:
     """What every process does; the first one writes the files."""
     folder = RunFolder(out)
@@ -160,7 +168,7 @@ def _train_in_process(
         folder.claim(settings)
     with folder.lock() if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
-        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
+        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings), callbacks)
 
 
 def _train_in_folder(
@@ -171,10 +179,11 @@ def _train_in_folder(
     objective: Objective,
     folder: RunFolder,
     name: str,
+    callbacks: Sequence[Callback],
 ) -> Run:
     if folder.model.is_file():
         finished = read_run(folder.path)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
-        return TrainingLoop(fabric, learner, source, config, objective, folder, name).run()
+        return TrainingLoop(fabric, learner, source, config, objective, folder, name, callbacks).run()
