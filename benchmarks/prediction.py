@@ -20,8 +20,8 @@ def main() -> None:
     x = rng.normal(size=(CONTEXT, FEATURES)) + y[:, None]
     rows = rng.normal(size=(ROWS, FEATURES))
     print(f"\nclassifier, context of {CONTEXT} rows, {FEATURES} features, 3 classes, {available_cores()} cores")
-    for n_permutations in (1, 2, 8):
-        classifier = InContextClassifier(n_permutations=n_permutations).fit(x, y)
+    for n_estimators in (1, 2, 8):
+        classifier = InContextClassifier(n_estimators=n_estimators).fit(x, y)
         fit = seconds(lambda: classifier.fit(x, y), 9)  # noqa: B023
         one = seconds(lambda: classifier.predict_proba(rows[:1]), 51)  # noqa: B023
         many = seconds(lambda: classifier.predict_proba(rows), 9)  # noqa: B023

@@ -39,7 +39,9 @@ class KernelVote(Learner):
 
     def predict(self, state, query_x):
         x, y = state
-        weights = torch.exp(-0.5 * (torch.cdist(self.check_query(query_x, n_tasks=len(x)), x) / self.log_width.exp()) ** 2)
+        weights = torch.exp(
+            -0.5 * (torch.cdist(self.check_query(query_x, n_tasks=len(x)), x) / self.log_width.exp()) ** 2
+        )
         return (weights @ nn.functional.one_hot(y, self.n_classes).float() + 1e-6).log()
 
 

@@ -93,10 +93,18 @@ def test_an_identification_is_what_its_facts_say():
     facts = identified([LogisticRegression(2, 2)], family, [2, 4], 32, candidates)["facts"]
     again = restored(json.loads(json.dumps(facts, sort_keys=True)))
     direct = identify(
-        LogisticRegression(2, 2), {**candidates, **default_candidates(2, 2)}, probes=family, lengths=[2, 4], n_contexts=32
+        LogisticRegression(2, 2),
+        {**candidates, **default_candidates(2, 2)},
+        probes=family,
+        lengths=[2, 4],
+        n_contexts=32,
     )
     pd.testing.assert_frame_equal(again.results, direct.results)
-    assert (again.verdicts, again.blends, again.order_dependence) == (direct.verdicts, direct.blends, direct.order_dependence)
+    assert (again.verdicts, again.blends, again.order_dependence) == (
+        direct.verdicts,
+        direct.blends,
+        direct.order_dependence,
+    )
     assert str(again) == str(direct)
 
 

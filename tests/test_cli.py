@@ -150,8 +150,10 @@ def test_options_are_frozen(monkeypatch):
     assert {name for name in options_of(evaluate.build_parser(given)) if name != "--family+"} == expected
     expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--out"}
     assert options_of(identify.build_parser()) == expected
-    expected = {"--help", "--context", "--target", "--query", "--model", "--task", "--categorical", "--quantiles"}
-    assert options_of(predict.build_parser()) == expected | {"--explain", "--out"}
+    expected = {"--help", "--context", "--target", "--query", "--fill", "--model", "--task", "--quantiles", "--explain"}
+    expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
+    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
+    assert options_of(predict.build_parser()) == expected
 
 
 def test_profiles_and_studies_are_in_the_help(capsys):

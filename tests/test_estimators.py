@@ -16,7 +16,7 @@ from tables import blobs, neighbour, plane, ridge, untrained
 
 import ctxlearn
 from ctxlearn import InContextClassifier, InContextRegressor
-from ctxlearn.estimators.classifier import classes_from_groups
+from ctxlearn.estimators.classes import classes_from_groups
 from ctxlearn.learners import InContextTransformer
 from ctxlearn.storage import CorruptFileError
 
@@ -32,7 +32,7 @@ def fitted(n_rows=40, n_classes=3, n_features=3, **arguments):
 
 def test_without_permutations_the_answer_is_the_learners_own():
     x, y = blobs(30, 20, 4)
-    found = InContextClassifier(MODEL, n_permutations=1).fit(x, y).predict_proba(x[:7])
+    found = InContextClassifier(MODEL, n_estimators=1).fit(x, y).predict_proba(x[:7])
     logits = MODEL(torch.tensor(x)[None], torch.tensor(y)[None], torch.tensor(x[:7])[None])
     np.testing.assert_allclose(found, logits[0, :, :4].softmax(-1).detach(), atol=1e-9)
 
@@ -43,10 +43,10 @@ def test_without_permutations_the_answer_is_the_learners_own():
     np.testing.assert_allclose(regressor.predict(x[:7]), means[0].detach(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("n_permutations", [1, 2, 8])
-def test_an_answer_has_the_same_bits_whatever_else_is_asked(n_permutations):
+@pytest.mark.parametrize("n_estimators", [1, 2, 8])
+def test_an_answer_has_the_same_bits_whatever_else_is_asked(n_estimators):
     x, y = blobs(30, 5, 4, spread=1.5)
-    classifier = InContextClassifier(SINGLE, n_permutations=n_permutations).fit(x, y)
+    classifier = InContextClassifier(SINGLE, n_estimators=n_estimators).fit(x, y)
     asked = np.random.default_rng(0).normal(size=(333, 5))
     expected = classifier.predict_proba(asked)
     order = np.random.default_rng(1).permutation(333)
@@ -55,7 +55,7 @@ def test_an_answer_has_the_same_bits_whatever_else_is_asked(n_permutations):
     np.testing.assert_allclose(few, expected[:60], atol=1e-6)  # in pieces of another size
     for first, last in ((0, 1), (31, 32), (7, 45)):
         np.testing.assert_array_equal(classifier.predict_proba(asked[first:last]), few[first:last])
-    in_double = InContextClassifier(copy.deepcopy(SINGLE).double(), n_permutations=n_permutations).fit(x, y)
+    in_double = InContextClassifier(copy.deepcopy(SINGLE).double(), n_estimators=n_estimators).fit(x, y)
     np.testing.assert_allclose(expected, in_double.predict_proba(asked), atol=1e-5)
 
 
@@ -73,7 +73,7 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(n_rows, seed):
 
 
 def test_many_rows_are_answered_in_pieces_of_bounded_size(monkeypatch):
-    classifier = fitted(n_permutations=4)
+    classifier = fitted(n_estimators=4)
     asked = np.random.default_rng(0).normal(size=(300, 3))
     whole = classifier.predict_proba(asked)
     sizes = []
@@ -116,10 +116,10 @@ def test_names_of_classes_mean_nothing():
 
 @pytest.mark.parametrize("n_classes", [2, 3, 6])
 def test_each_class_is_shown_under_each_label_as_often(n_classes):
-    slots = fitted(n_classes=n_classes, n_permutations=n_classes)._fitted.views.slots
+    slots = fitted(n_classes=n_classes, n_estimators=n_classes)._fitted.views.slots
     assert (slots.sort(0).values == torch.arange(n_classes)[:, None]).all()
     assert (slots.sort(1).values == torch.arange(n_classes)).all()
-    more = fitted(n_classes=n_classes, n_permutations=3 * n_classes)._fitted.views.slots
+    more = fitted(n_classes=n_classes, n_estimators=3 * n_classes)._fitted.views.slots
     assert len({tuple(row.tolist()) for row in more}) == len(more) >= min(n_classes, 2)
 
 
@@ -192,7 +192,7 @@ def test_a_longer_context_is_read_in_parts_of_it_and_said_so():
     x, y = blobs(200, 3, 8)
     y[:] = np.where(np.arange(200) < 9, y, 0)  # rare classes
     with pytest.warns(UserWarning, match="200 rows: each of 4 views reads 40 of them"):
-        classifier = InContextClassifier(neighbour(), n_permutations=4, max_context=40).fit(x, y)
+        classifier = InContextClassifier(neighbour(), n_estimators=4, max_context=40).fit(x, y)
     views = classifier._fitted.views
     assert views.rows.shape == (4, 40)
     assert all(set(classifier._fitted.y[rows].tolist()) == set(range(8)) for rows in views.rows)
@@ -208,7 +208,7 @@ def test_a_longer_context_is_read_in_parts_of_it_and_said_so():
 @pytest.mark.filterwarnings("ignore:a context of 100000 rows")
 def test_a_hundred_thousand_rows():
     x, y = blobs(100_000, 3, 3)
-    classifier = InContextClassifier(neighbour(), max_context=100, n_permutations=2).fit(x, y)
+    classifier = InContextClassifier(neighbour(), max_context=100, n_estimators=2).fit(x, y)
     assert classifier.score(x[:20_000], y[:20_000]) == 1
     assert len(classifier._fitted.x) <= 200  # what no view reads is not kept
 
@@ -249,7 +249,7 @@ def test_more_features_than_the_learner_takes(sort):
     model = untrained(8, 2)
     if not sort:
         model = InContextTransformer(8, 2, width=16, depth=1, heads=2)
-    views = InContextClassifier(model, n_permutations=60 if not sort else 2).fit(x, y)._fitted.views
+    views = InContextClassifier(model, n_estimators=60 if not sort else 2).fit(x, y)._fitted.views
     shown = [set(row.tolist()) for row in views.features]
     assert all({17, 41} <= features and len(features) == 8 for features in shown)
     if not sort:
@@ -339,8 +339,8 @@ def test_a_run_is_a_model(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_permutations": 0}, "n_permutations: expected an integer >= 1, got 0"),
-        ({"n_permutations": 2.5}, "n_permutations: expected an integer >= 1, got 2.5"),
+        ({"n_estimators": 0}, "n_estimators: expected an integer >= 1, got 0"),
+        ({"n_estimators": 2.5}, "n_estimators: expected an integer >= 1, got 2.5"),
         ({"max_context": 1}, "max_context: expected an integer >= 2, got 1"),
         ({"random_state": "a"}, "random_state: expected an integer"),
     ],
@@ -378,7 +378,7 @@ def test_copies_pickles_and_searches():
     np.testing.assert_array_equal(clone(classifier).fit(x, y).predict_proba(x), expected)
     with pytest.raises(NotFittedError):
         clone(classifier).predict(x)
-    search = GridSearchCV(InContextClassifier(neighbour()), {"n_permutations": [1, 2]}, cv=3).fit(x, y)
+    search = GridSearchCV(InContextClassifier(neighbour()), {"n_estimators": [1, 2]}, cv=3).fit(x, y)
     assert search.best_score_ > 0.5
     pipeline = make_pipeline(FunctionTransformer(np.tanh), InContextRegressor(ridge())).fit(x, y)
     assert pickle.loads(pickle.dumps(pipeline)).predict(x).shape == (40,)

@@ -31,7 +31,7 @@ from ctxlearn.lab import (
     together,
 )
 from ctxlearn.lab.measurements import all_measurements
-from ctxlearn.learners import MatchNet, ProtoNet
+from ctxlearn.learners import ProtoNet
 from ctxlearn.references import LinearPool, NearestNeighbor
 from ctxlearn.tasks import Amortization, ClassPrototype
 from ctxlearn.training import TrainingConfig
@@ -145,7 +145,9 @@ def read(path):
 def test_a_changed_measure_is_measured_anew_but_not_for_its_comments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = SLOW.replace("number >= 2", "False").replace("def measure", "FACTOR = 1\n\ndef inner(x):\n    return x * FACTOR\n\ndef measure")
+    text = SLOW.replace("number >= 2", "False").replace(
+        "def measure", "FACTOR = 1\n\ndef inner(x):\n    return x * FACTOR\n\ndef measure"
+    )
     text = text.replace("np.full(3, number)", "np.full(3, inner(number))")
 
     def done(source):
@@ -156,7 +158,10 @@ def test_a_changed_measure_is_measured_anew_but_not_for_its_comments(tmp_path, m
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     assert done(text) == 4
-    assert done(text.replace("def inner", "# why\ndef inner").replace("(number):\n", '(number):\n    "A docstring."\n')) == 0
+    assert (
+        done(text.replace("def inner", "# why\ndef inner").replace("(number):\n", '(number):\n    "A docstring."\n'))
+        == 0
+    )
     assert done(text.replace("x * FACTOR", "x * FACTOR + 1")) == 4
     assert done(text.replace("FACTOR = 1", "FACTOR = 2 ")) == 4
     assert done(text.replace('Page("t"', 'Page("another title"')) == 0

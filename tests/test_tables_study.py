@@ -12,8 +12,8 @@ from ctxlearn.lab.calls import trainings_in
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.tables import STUDY, contestants, sources
 from ctxlearn.studies.tables.catalogue import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.claims import decide_claims
+from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.metrics import MEASURES, measure
 from ctxlearn.studies.tables.page import calibration_error, ranks_section, tasks_section, times_section
 from ctxlearn.studies.tables.preprocessing import Encoder
@@ -34,6 +34,13 @@ class Stand(Rival):
 
     def _fitted(self, x, y):
         return GaussianNB(var_smoothing=1e-2).fit(x, y)
+
+
+class Another(Stand):
+    """It answers otherwise."""
+
+    def _fitted(self, x, y):
+        return GaussianNB(var_smoothing=1.0).fit(x, y)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +73,7 @@ def test_what_is_measured_is_found_again_and_a_changed_model_is_measured_anew(sm
     before = {p.name for p in samples.iterdir()}
     monkeypatch.setattr(contestants, "shipped", Stand)
     assert done() == 0
-    monkeypatch.setattr(contestants, "shipped", RIVALS["logistic regression"])
+    monkeypatch.setattr(contestants, "shipped", Another)
     assert done() == len(PROFILES["smoke"].tasks)
     assert before < {p.name for p in samples.iterdir()}
 

@@ -5,8 +5,9 @@ Names are loaded when they are first used, so that `import ctxlearn` and the com
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
     from ctxlearn import estimators, evaluation, expressiveness, lab, learners, references, studies, tasks, training
@@ -66,12 +67,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _ROOMS:
-        return importlib.import_module(f"ctxlearn.{name}")
-    raise AttributeError(f"module 'ctxlearn' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES, _ROOMS)
 
 
 def __dir__() -> list[str]:

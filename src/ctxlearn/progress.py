@@ -10,6 +10,11 @@ from tqdm import tqdm
 SECONDS_WATCHED, SECONDS_LOGGED = 0.2, 30.0
 
 
+def is_watched() -> bool:
+    """Whether standard error is a terminal or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
 def progress_bar(total: float, description: str, *, shown: bool, **options: Any) -> tqdm[Any]:
     """A bar on standard error; where that is neither a terminal nor a notebook, it is drawn every half minute.
 
@@ -19,7 +24,7 @@ def progress_bar(total: float, description: str, *, shown: bool, **options: Any)
         shown: draw anything at all.
         options: tqdm's own.
     """
-    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    watched = is_watched()
     return tqdm(
         total=total,
         desc=description,

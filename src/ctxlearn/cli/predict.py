@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser, Namespace
 
 from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse, wants_help
+from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
     from ctxlearn.cli.predict_tables import Asked
@@ -52,8 +53,9 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     _check(asked)
 
-    from ctxlearn.cli.predict_output import answers, say_columns, write
-    from ctxlearn.cli.predict_tables import assemble
+    with collector_paused():
+        from ctxlearn.cli.predict_output import answers, say_columns, write
+        from ctxlearn.cli.predict_tables import assemble
 
     tables = assemble(asked)
     say = _nothing if asked.quiet else _say

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
-from ctxlearn.cli.parsing import UsageError, nearest, shown
 from ctxlearn.cli.predict_tables import Asked, named
 from ctxlearn.escaping import spreadsheet_safe
+from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json, write_text
+from ctxlearn.tables import Read
 from ctxlearn.tables.cells import folded, texts
 from ctxlearn.tables.target import TargetError, read_target
 
@@ -50,11 +51,14 @@ def say_columns(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> 
 
 def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.DataFrame:
     """A line for each row asked for: which it is, the prediction, probabilities or quantiles, and reasons where asked for."""
-    from ctxlearn import InContextClassifier, InContextRegressor
+    with collector_paused():
+        from ctxlearn.estimators.classes import ClassPredictor
+        from ctxlearn.estimators.numbers import NumberPredictor
 
     classes = tables.target.numbers is None
-    make = InContextClassifier if classes else InContextRegressor
+    make = ClassPredictor if classes else NumberPredictor
     estimator = make(asked.model, max_context=asked.max_context, random_state=asked.seed)
+    estimator.shows_progress = None if not asked.quiet else False
     known = np.array(tables.target.labels, dtype=object) if classes else tables.target.numbers
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -79,22 +83,22 @@ def write(path: Path, text: str) -> None:
     write_text(path, text)
 
 
-def _told(estimator: Any, rows: pd.DataFrame, asked: Namespace) -> dict[str, Any]:
-    if hasattr(estimator, "predict_proba"):
+def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:
+    if not hasattr(estimator, "predict_quantiles"):
         proba = estimator.predict_proba(rows)
         told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
         return told | {f"p({label})": proba[:, place] for place, label in enumerate(estimator.classes_)}
     quantiles = asked.quantiles if asked.quantiles is not None else ([] if asked.model else list(QUANTILES))
     told = {"prediction": estimator.predict(rows)}
-    found = estimator.predict_quantiles(rows, quantiles) if quantiles else np.empty((len(rows), 0))
+    found = estimator.predict_quantiles(rows, quantiles) if quantiles else np.empty((len(rows.x), 0))
     return told | {f"q{level:g}": found[:, place] for place, level in enumerate(quantiles)}
 
 
-def _reasons(estimator: Any, rows: pd.DataFrame) -> dict[str, Any]:
+def _reasons(estimator: Any, rows: Read) -> dict[str, Any]:
     """The rows and columns that each prediction leaned on most, and how much."""
     told: dict[str, Any] = {}
     of_rows, of_columns = estimator.influence(rows), estimator.column_influence(rows)
-    names = np.array([str(name) for name in rows.columns], dtype=object)
+    names = np.array([column.name for column in rows.known.columns], dtype=object)
     for influence, what, by, labels in (
         (of_rows, "because", "by", np.arange(of_rows.shape[1])),
         (of_columns, "column", "column_by", names),
@@ -134,11 +138,6 @@ def say_score(asked: Namespace, tables: Asked, found: Any, say: Callable[[str], 
 def _kept(asked: Namespace, tables: Asked) -> dict[str, Any]:
     names = [str(name) for name in tables.whole.columns]
     wanted = names if asked.keep == ["all"] and "all" not in names else asked.keep
-    for name in wanted:
-        if name not in names:
-            raise UsageError(
-                f"--keep: {tables.query_path} has no column {name!r}{nearest(name, names) or ';'} it has {shown(names)}, or say all"
-            )
     return {name: tables.whole[name] for name in wanted}
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from jsonargparse import Namespace
 
 from ctxlearn.cli.parsing import UsageError, nearest, shown
-from ctxlearn.tables import Columns, Reading
+from ctxlearn.tables import Columns, Read, Reading
 from ctxlearn.tables.cells import folded
 from ctxlearn.tables.files import TableFile, read_table
 from ctxlearn.tables.report import ColumnReport, report
@@ -27,8 +27,7 @@ class Asked:
     Attributes:
         context_path, query_path: the files.
         target: of the context's rows.
-        columns: of the inputs.
-        context, query: inputs as typed columns, (n, d) and (q, d).
+        context, query: inputs as numbers, (n, D) and (q, D).
         rows: numbers of the query's rows in its file, (q,).
         whole: the query's file, for --keep, --key and the score.
         reports: what each column was taken for.
@@ -38,9 +37,8 @@ class Asked:
     context_path: str
     query_path: str
     target: Target
-    columns: Columns
-    context: pd.DataFrame
-    query: pd.DataFrame
+    context: Read
+    query: Read
     rows: np.ndarray[Any, Any]
     whole: pd.DataFrame
     reports: list[ColumnReport]
@@ -50,7 +48,7 @@ class Asked:
     @property
     def n_columns(self) -> int:
         """Columns that something is learned from."""
-        return self.context.shape[1]
+        return sum(bool(column.levels) for column in self.context.known.columns)
 
 
 def assemble(asked: Namespace) -> Asked:
@@ -74,6 +72,8 @@ def assemble(asked: Namespace) -> Asked:
     for option in ("drop", "only", "categorical"):
         for name in getattr(asked, option):
             need(context, name, f"--{option}")
+    for name in [] if asked.keep == ["all"] else asked.keep:
+        need(query, name, "--keep")
     target = _target(context, asked, reading)
     names = _inputs(context, query, asked)
     frame, matched, left = _matched(query, names)
@@ -94,19 +94,12 @@ def assemble(asked: Namespace) -> Asked:
     places = [names.index(name) for name in asked.categorical if name in names]
     columns = named(context.path, Columns.learn, inputs, places, reading, frame)
     read = named(context.path, columns.read, inputs), named(query.path, columns.read, frame)
-    if not read[0].x.shape[1]:
-        raise ValueError(
-            f"{context.path}: no column is left that could tell anything: "
-            + "; ".join(f"{column.name}: {column.detail}" for column in columns.columns)
-        )
     known = target.numbers if target.numbers is not None else target.labels
     return Asked(
         context.path,
         query.path,
         target,
-        columns,
-        columns.typed(inputs),
-        columns.typed(frame),
+        *read,
         rows,
         query.frame.iloc[rows].reset_index(drop=True),
         report(columns, inputs, frame, read, known),
@@ -179,16 +172,17 @@ def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]
 def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[str]]:
     """The query's columns of these names, what to say of it, and the other columns; case and blanks do not matter."""
     found, taken, notes = {}, {query.row_names}, []
+    alike: dict[str, list[str]] = {}
+    for name in query.frame.columns:
+        alike.setdefault(folded(str(name)), []).append(str(name))
     for name in names:
-        alike = [other for other in query.frame.columns if folded(str(other)) == folded(name)]
-        if name in query.frame.columns:
-            alike = [name]
-        elif len(alike) == 1:
-            notes.append(f"column {alike[0]!r} of {query.path} is read as {name!r}")
-        else:
+        near = [name] if name in query.frame.columns else alike.get(folded(name), [])
+        if len(near) != 1:
             need(query, name, "--query")
-        found[name] = query.frame[alike[0]]
-        taken.add(alike[0])
+        if near != [name]:
+            notes.append(f"column {near[0]!r} of {query.path} is read as {name!r}")
+        found[name] = query.frame[near[0]]
+        taken.add(near[0])
     left = [str(name) for name in query.frame.columns if name not in taken]
     return pd.DataFrame(found), notes, left
 

@@ -44,9 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         default=1,
         help="trainings of each kind, with seeds 0, 1, ...; more than 1 gives claims beyond this one model",
     )
-    parser.add_argument(
-        "--jobs", type=PositiveInt | None, default=None, help="jobs side by side; null is one per core"
-    )
+    parser.add_argument("--jobs", type=PositiveInt | None, default=None, help="jobs side by side; null is one per core")
     parser.add_argument("--out", type=str | None, default=None, help="folder to write; null is results/STUDY-PROFILE")
     parser.add_argument(
         "--runs",

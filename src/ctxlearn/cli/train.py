@@ -89,6 +89,10 @@ def base_classes() -> dict[str, type]:
     """The class that each option's classes descend from."""
     from ctxlearn import learners, tasks, training
 
+    for name in training.__all__:
+        getattr(
+            training, name
+        )  # loaded when first used, and only classes that are loaded are known by their short names
     return {
         "learner": learners.Learner,
         "family": tasks.TaskFamily,

@@ -1,154 +1,51 @@
-"""What the two estimators share: checking tables, reading the context, answering, writing and reading files."""
+"""scikit-learn's face of both estimators: its checks of tables, its tags."""
 
 from __future__ import annotations
 
-import warnings
-from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from ctxlearn.checks import check_int
-from ctxlearn.estimators.models import find_learner, scaled_by_context
-from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
-from ctxlearn.estimators.views import make_views
-from ctxlearn.learners import Learner
-from ctxlearn.seeding import LARGEST_SEED
-from ctxlearn.tables import Columns, Table
-from ctxlearn.tables.cells import Numbers
+from ctxlearn.estimators.predictor import ContextPredictor
+from ctxlearn.tables import Table
+from ctxlearn.tables.frames import as_frame
+
+DENSE_BYTES = 4 * 2**30
+"""Most memory that a sparse table may take when its zeros are written out."""
 
 
-class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
-    """A learner with scikit-learn's face; `InContextClassifier` and `InContextRegressor` are the two there are."""
-
-    _kind: str
-
-    def __init__(
-        self,
-        model: Any = None,
-        *,
-        n_permutations: int = 2,
-        max_context: int = 1000,
-        random_state: Any = 0,
-    ) -> None:
-        self.model = model
-        self.n_permutations = n_permutations
-        self.max_context = max_context
-        self.random_state = random_state
-
-    def save(self, path: Path | str) -> None:
-        """Write the fitted estimator, model included, as one file of tensors (safetensors) and facts (JSON) with a checksum.
-
-        Args:
-            path: of the file; the folder is made if need be.
-
-        Raises:
-            NotFittedError: `fit` was not called.
-            StorageError: the file cannot be written; an older one is then left as it was.
-            ValueError: the model's class cannot be built from what it records.
-        """
-        check_is_fitted(self)
-        facts = {
-            "settings": {"n_permutations": int(self.n_permutations), "max_context": int(self.max_context)},
-            "seed": self._fitted.seed,
-            "names": list(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None,
-            **self._target(),
-        }
-        write_fitted(Path(path), self._kind, self.learner_, self._fitted, facts)
-
-    @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """The fitted estimator that `save` wrote; its `model` is the learner that the file holds.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            CorruptFileError: it is truncated, altered, or was not written by `save`.
-            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported.
-        """
-        learner, fitted, facts = read_fitted(Path(path), cls._kind)
-        estimator = cls(learner, random_state=facts["seed"], **facts["settings"])
-        estimator.learner_ = learner
-        estimator.n_features_in_ = len(fitted.columns.columns)
-        if facts["names"] is not None:
-            estimator.feature_names_in_ = np.array(facts["names"], dtype=object)
-        estimator._set_target(facts)
-        estimator._fitted = fitted
-        estimator._read()
-        return estimator
+class InContextEstimator(BaseEstimator, ContextPredictor):  # type: ignore[misc]  # scikit-learn has no types
+    """A predictor with scikit-learn's face; `InContextClassifier` and `InContextRegressor` are the two there are."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
         return tags
 
-    def __getstate__(self) -> Any:
-        state = dict(super().__getstate__())
-        state.pop("_reading", None)  # as large as the context times the depth of the model, and quickly made again
-        return state
-
-    def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)
-        if "_fitted" in state:
-            self._read()
-
-    def _fit(self, table: Table, y: NDArray[Any], n_classes: int | None) -> None:
-        """Read the context: inputs (n, d) and coded labels (n,)."""
-        n_permutations = check_int("n_permutations", self.n_permutations, minimum=1)
-        max_context = check_int("max_context", self.max_context, minimum=2)
-        learner = find_learner(self.model, self._kind)
-        if n_classes is not None and n_classes > max_context:
-            raise ValueError(
-                f"y: expected at most max_context = {max_context} classes, one row each, got {n_classes}; raise max_context"
-            )
-        columns = Columns.learn(table)
-        x, told = torch.from_numpy(columns.numbers(table)), torch.from_numpy(y)
-        seed = _seed(self.random_state)
-        views = make_views(
-            x,
-            told,
-            torch.from_numpy(columns.levels),
-            scaled_by_context(learner),
-            n_classes=n_classes,
-            n_permutations=n_permutations,
-            max_context=max_context,
-            generator=torch.Generator().manual_seed(seed),
-        )
-        if len(x) > max_context:
-            warnings.warn(
-                f"a context of {len(x)} rows: each of {views.n_views} views reads {max_context} of them, drawn at random;"
-                " a larger max_context reads more, of which a model trained on short contexts may make little",
-                UserWarning,
-                stacklevel=3,
-            )
-        used = torch.unique(views.rows)
-        views = views._replace(rows=torch.searchsorted(used, views.rows))
-        self.learner_ = learner
-        self._fitted = Fitted(columns, views, x[used], told[used], seed)
-        self._read()
-
-    def _read(self) -> None:
-        fitted = self._fitted
-        self.n_views_ = fitted.views.n_views
-        self._reading = Reading(scaled_by_context(self.learner_), fitted.views, fitted.x, fitted.y)
+    def _check_is_fitted(self) -> None:
+        check_is_fitted(self)
 
     def _check_context(self, X: Any, y: Any) -> Table:
         """X as a table whose columns can be looked at, with scikit-learn's checks of form; y's length."""
-        table = self._check_table(X, y, reset=True)
+        table = self._check_table(X, reset=True, y=y)
         check_consistent_length(table, y)
         return table
 
-    def _check_table(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Table:
+    def _check_table(self, X: Any, *, reset: bool, y: Any = "no_validation") -> Table:
+        X = as_frame(X)
         if not isinstance(X, pd.DataFrame):
             if y is None:
                 validate_data(self, X, y, reset=reset, skip_check_array=True)  # says that y is required
-            table: Table = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
+            found = validate_data(
+                self, X, reset=reset, dtype=None, ensure_all_finite=False, accept_sparse=("csr", "csc")
+            )
+            table: Table = _dense(found) if issparse(found) else found
             return table
         validate_data(self, X, y, reset=reset, skip_check_array=True)
         for size, what in zip(X.shape, ("sample", "feature"), strict=True):
@@ -159,49 +56,31 @@ class InContextEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-le
                 )
         return X
 
-    def _inputs(self, X: Any) -> Numbers:
-        check_is_fitted(self)
-        return self._fitted.columns.numbers(self._check_table(X, reset=False))
 
-    def _ask(self, x: Numbers, answer: Answer, together: Together) -> NDArray[np.float64]:
-        return self._reading.ask(x, answer, together)
-
-    def _ask_without_each(self, x: Numbers, answer: Answer, together: Together) -> NDArray[np.float64]:
-        """Answers from contexts that lack one row each, (n, q, ...)."""
-        fitted = self._fitted
-        n = len(fitted.y)
-        if n < 2:
-            raise ValueError("influence: expected a context of at least 2 rows, one to leave out, got 1")
-        if fitted.views.rows.shape[1] < n:
-            raise ValueError(
-                f"influence: expected a context of at most max_context = {self.max_context} rows, all of which every view"
-                " reads; give fewer rows, or raise max_context"
-            )
-        return ask_without_each(self._reading.learner, fitted.views, fitted.x, fitted.y, x, answer, together)
-
-    @abstractmethod
-    def _target(self) -> dict[str, Any]:
-        """What is known of y, as JSON-able data."""
-
-    @abstractmethod
-    def _set_target(self, facts: dict[str, Any]) -> None:
-        """The opposite of `_target`."""
+def one_column(y: Any) -> Any:
+    """Labels as they are, (n,); of a table of one column this column, with scikit-learn's warning."""
+    return column_or_1d(y, warn=True) if len(getattr(y, "shape", (0,))) > 1 else y
 
 
-def means(learner: Learner, state: Any, query_x: torch.Tensor) -> torch.Tensor:
-    """`Answer`: logits, or means."""
-    return learner.predict(state, query_x)
+def refuse_fit_arguments(given: dict[str, Any]) -> None:
+    """Refuse what `fit` does not take; of weights, with what to do instead."""
+    if given.pop("sample_weight", None) is not None:
+        raise TypeError(
+            "sample_weight: a model that learns in context reads each row once and has no weights; repeat rows for weights that"
+            " are whole numbers (X.loc[X.index.repeat(weights)], numpy.repeat(X, weights, axis=0)), and leave out rows of weight 0"
+        )
+    if given:
+        raise TypeError(f"fit: expected X and y, got {', '.join(given)}, too")
 
 
-def distributions(learner: Learner, state: Any, query_x: torch.Tensor) -> torch.Tensor:
-    """`Answer`: quantiles."""
-    return learner.predict_distribution(state, query_x)
-
-
-def _seed(random_state: Any) -> int:
-    """A seed from scikit-learn's `random_state`: an int is one, a RandomState draws one, None asks the system for one."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    return check_int("random_state", random_state, minimum=0, maximum=LARGEST_SEED)
+def _dense(matrix: Any) -> Any:
+    """A sparse matrix as an array, in which zeros are values."""
+    rows, columns = matrix.shape
+    size = 8 * rows * columns
+    if size > DENSE_BYTES:
+        raise ValueError(
+            f"X: expected a sparse table that takes at most {DENSE_BYTES / 2**30:g} GiB with its zeros written out, got {rows} rows"
+            f" of {columns} columns, {size / 2**30:.1f} GiB; give fewer rows at a time, or reduce the columns first"
+            " (sklearn.feature_selection, sklearn.decomposition.TruncatedSVD)"
+        )
+    return matrix.toarray()

@@ -14,7 +14,7 @@ from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 from ctxlearn.tables import Columns
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, VIEWS = "learner.", "views."
 
 

@@ -42,14 +42,15 @@ class Views(NamedTuple):
 
     def inputs(self, x: Tensor, n_features: int) -> Tensor:
         """Rows x (q, d) as every view shows them to a learner of k features, (E, q, k)."""
-        shown = x.expand(self.n_views, -1, -1)
+        places = self.features[:, None].expand(-1, x.shape[0], -1)
+        shown = x.expand(self.n_views, -1, -1).gather(2, places)
         if self.codes.shape[2]:
-            known = shown.nan_to_num(nan=0.0).long().clamp(0, self.codes.shape[2] - 1)
-            table = self.codes[:, None].expand(-1, x.shape[0], -1, -1)
+            codes = self.codes.gather(1, self.features[..., None].expand(-1, -1, self.codes.shape[2]))
+            known = shown.nan_to_num(nan=0.0).long().clamp(0, codes.shape[2] - 1)
+            table = codes[:, None].expand(-1, x.shape[0], -1, -1)
             coded = table.gather(3, known[..., None])[..., 0]
             shown = torch.where(shown.isnan() | (coded < 0), shown, coded.to(x.dtype))
-        places = self.features[:, None].expand(-1, x.shape[0], -1)
-        return F.pad(shown.gather(2, places), (0, n_features - self.features.shape[1]))
+        return F.pad(shown, (0, n_features - self.features.shape[1]))
 
     def context(self, x: Tensor, y: Tensor, n_features: int) -> tuple[Tensor, Tensor]:
         """The context x (n, d), y (n,) as every view shows it: (E, m, k) and (E, m)."""
@@ -71,14 +72,14 @@ def make_views(
     learner: Learner,
     *,
     n_classes: int | None,
-    n_permutations: int,
+    n_estimators: int,
     max_context: int,
     generator: torch.Generator,
 ) -> Views:
     """Views of a context; equal ones are made once.
 
     Classes: up to as many as the learner knows, each is shown under another label in turn. More are put into as many groups as
-    it knows labels, of equal size and at random, n_permutations times as many times as classes are to a group, and
+    it knows labels, of equal size and at random, n_estimators times as many times as classes are to a group, and
     until any two are apart in some view.
     Features: up to as many as the learner takes, all are shown, shuffled where the learner minds the order. Of more, half
     of the places go to those that say most of the label alone, the others are dealt out, strongest first and then at random.
@@ -91,11 +92,11 @@ def make_views(
         levels: categories of each column whose order means nothing, else 0, (d,) int64.
         learner: whose number of features and classes views must fit.
         n_classes: C; None for regression.
-        n_permutations: how many permutations to show.
+        n_estimators: how many views to show; more where there are more classes than the learner knows.
         max_context: most rows of a view.
         generator: of all draws; a CPU one.
     """
-    labels = _labels(n_classes, learner.n_classes, n_permutations, generator)
+    labels = _labels(n_classes, learner.n_classes, n_estimators, generator)
     made = []
     dealt = _features(x, y, n_classes, learner, max_context, generator)
     for i, slots in enumerate(labels):
@@ -105,20 +106,20 @@ def make_views(
     return Views(*(torch.stack(parts) for parts in zip(*different.values(), strict=True)))
 
 
-def _labels(n_classes: int | None, known: int | None, n_permutations: int, generator: torch.Generator) -> list[Tensor]:
+def _labels(n_classes: int | None, known: int | None, n_estimators: int, generator: torch.Generator) -> list[Tensor]:
     """Slots of each view."""
     if n_classes is None or known is None:
-        return [torch.zeros(0, dtype=torch.int64)] * n_permutations
+        return [torch.zeros(0, dtype=torch.int64)] * n_estimators
     if n_classes <= known:
         slots = []
-        for i in range(n_permutations):
+        for i in range(n_estimators):
             if i % n_classes == 0:  # the shifts around a circle put each class under each label once
                 circle = torch.randperm(n_classes, generator=generator)
                 first = torch.randperm(n_classes, generator=generator) if i else torch.arange(n_classes)
             slots.append(circle.roll(-i)[circle.argsort()[first]])
         return slots
     grouped: list[Tensor] = []
-    while len(grouped) < n_permutations * math.ceil(n_classes / known) or _some_are_never_apart(grouped):
+    while len(grouped) < n_estimators * math.ceil(n_classes / known) or _some_are_never_apart(grouped):
         grouped.append((torch.arange(n_classes) % known)[torch.randperm(n_classes, generator=generator)])
     return grouped
 

@@ -12,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -20,7 +21,7 @@ from ctxlearn.checks import describe
 from ctxlearn.lab.source import code_digest
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration, digest, instantiate
+from ctxlearn.recorded import Recorded, configuration, digest, instantiate
 from ctxlearn.storage import digest_tensors
 from ctxlearn.training.folder import RunFolder
 
@@ -78,7 +79,9 @@ def call(function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Call
         if missing:
             raise TypeError(f"missing {', '.join(missing)}")
     except TypeError as error:
-        raise ValueError(f"{function.__qualname__}: expected its arguments {signature}, got others ({error})") from error
+        raise ValueError(
+            f"{function.__qualname__}: expected its arguments {signature}, got others ({error})"
+        ) from error
     return Call(function, given)
 
 
@@ -87,7 +90,9 @@ def function_path(function: Callable[..., Any]) -> str:
     path = f"{getattr(function, '__module__', None)}:{getattr(function, '__qualname__', None)}"
     module = sys.modules.get(path.partition(":")[0])
     if not isinstance(function, FunctionType) or getattr(module, path.partition(":")[2], None) is not function:
-        raise ValueError(f"function: expected a function defined at the top level of a module, got {describe(function)}")
+        raise ValueError(
+            f"function: expected a function defined at the top level of a module, got {describe(function)}"
+        )
     return path
 
 
@@ -160,8 +165,26 @@ def build_argument(described: Any, load_run: Callable[[dict[str, Any]], Any]) ->
             return function
         return function(**{k: build_argument(v, load_run) for k, v in described["arguments"].items()})
     if "class_path" in described:
-        return instantiate(described, object)
+        cls = _class_at(described["class_path"])
+        if issubclass(cls, Recorded):
+            return instantiate(described, object)
+        return cls(**{k: build_argument(v, load_run) for k, v in described["init_args"].items()})
     return {key: build_argument(item, load_run) for key, item in described.items()}
+
+
+def _class_at(path: str) -> type:
+    """The class at `module.Outer.Inner`, of a study that its user runs: its modules are trusted."""
+    module = path.rpartition(".")[0]
+    while module not in sys.modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError:
+            module = module.rpartition(".")[0]
+            if not module:
+                raise
+    found: Any = reduce(getattr, path.removeprefix(f"{module}.").split("."), sys.modules[module])
+    assert isinstance(found, type)
+    return found
 
 
 def import_function(path: str) -> Callable[..., Any]:

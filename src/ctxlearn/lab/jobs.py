@@ -112,7 +112,10 @@ def _measure(described: Mapping[str, Any], store: Store, threads: int) -> None:
     asked = described["call"]
     function = import_function(asked["function"])
     arguments = {name: build_argument(value, store.load_run) for name, value in asked["arguments"].items()}
-    if "threads" in function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]:
+    if (
+        "threads"
+        in function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
+    ):
         arguments["threads"] = threads
     with warnings.catch_warnings(record=True) as caught, one_thread_per_operator():
         warnings.simplefilter("always")
@@ -122,9 +125,7 @@ def _measure(described: Mapping[str, Any], store: Store, threads: int) -> None:
         if other not in own:
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     arrays = dict(_arrays(found, asked["function"]))
-    store.save_samples(
-        described["hash"], arrays, found.get("facts"), sorted({w.category.__name__ for w in own})
-    )
+    store.save_samples(described["hash"], arrays, found.get("facts"), sorted({w.category.__name__ for w in own}))
 
 
 def _arrays(found: Any, function: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -135,5 +136,7 @@ def _arrays(found: Any, function: str) -> Iterator[tuple[str, np.ndarray]]:
             continue
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
-            raise ValueError(f"{function}: expected numbers for {name!r}, got {describe(value)}; text goes into 'facts'")
+            raise ValueError(
+                f"{function}: expected numbers for {name!r}, got {describe(value)}; text goes into 'facts'"
+            )
         yield str(name), array

@@ -24,6 +24,8 @@ from ctxlearn.tasks.base import TaskFamily
 Key = tuple[str | int | float, ...]
 """Who or what was measured: one value per axis."""
 Contestant = Training | Learner | Path | Call
+Contestants = Mapping[Any, Any]
+"""Contestants by name, or by a tuple of names; loosely typed, since dictionaries of one kind of them are meant too."""
 Measure = Callable[[Tensor, Tasks], Tensor]
 """From `predict_prefixes` of the tasks, (B, N, C) or (B, N), to numbers per task: (B, ...)."""
 
@@ -90,7 +92,7 @@ class Cell:
 
     key: Key
     family: TaskFamily
-    contestants: Mapping[str | Key, Contestant]
+    contestants: Contestants
     seed: int
     n_tasks: int
     n_points: int
@@ -129,7 +131,7 @@ class Cell:
             key = (*((name,) if isinstance(name, str) else name), *self.key)
             yield Measurement(key, self.seed, asked, self.pairing)
 
-    def only(self, first: int, contestants: Mapping[str | Key, Contestant]) -> Cell:
+    def only(self, first: int, contestants: Contestants) -> Cell:
         """The same tasks for other contestants, who are slow and see the first of them only."""
         return replace(self, first=min(first, self.n_tasks), contestants=contestants)
 

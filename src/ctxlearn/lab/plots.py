@@ -203,9 +203,7 @@ def draw_levels(axes: Axes, levels: Mapping[str, float], styles: Styles | None =
     """Horizontal lines by name: chance, a ceiling, zero."""
     for name, value in levels.items():
         style = (styles or {}).get(name, CHANCE if name == "chance" else Style(BLACK, width=0.8))
-        axes.axhline(
-            value, color=style.colour, linestyle=style.line, linewidth=style.width, label=style.label or name
-        )
+        axes.axhline(value, color=style.colour, linestyle=style.line, linewidth=style.width, label=style.label or name)
 
 
 def forest(

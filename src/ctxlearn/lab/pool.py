@@ -58,7 +58,7 @@ class ThisProcess(AbstractContextManager["ThisProcess"]):
 
 
 def local_executor(jobs: Mapping[str, Job], n_threads: int, progress: bool) -> Executor:
-    """This process for one thread, or where a job names a class of `__main__`; otherwise processes of their own."""
+    """In this process for one thread, or where a job names a class of `__main__`; otherwise processes of their own."""
     only_here = any("__main__" in job.described["modules"] for job in jobs.values())
     return ThisProcess(progress) if n_threads == 1 or only_here else LocalProcesses(min(n_threads, len(jobs)))
 

@@ -55,7 +55,9 @@ class Paired:
 
     def at(self, index: Any) -> Paired:
         """What stands at an index of the axes after seeds and tasks: `at(3)` is one context length."""
-        return replace(self, values=self.values[(slice(None), slice(None), *(index if isinstance(index, tuple) else (index,)))])
+        return replace(
+            self, values=self.values[(slice(None), slice(None), *(index if isinstance(index, tuple) else (index,)))]
+        )
 
     def apply(self, function: Callable[[np.ndarray], np.ndarray]) -> Paired:
         """A function of each number, `numpy.square` for instance."""
@@ -158,8 +160,9 @@ class Samples(Mapping[Key, Paired]):
         name: what they are, for errors.
     """
 
-    def __init__(self, found: Mapping[Key, Paired], name: str = "sample") -> None:
-        self._found, self._name = dict(found), name
+    def __init__(self, found: Mapping[Any, Paired], name: str = "sample") -> None:
+        self._found: dict[Key, Paired] = dict(found)
+        self._name = name
 
     def __getitem__(self, key: Key | str) -> Paired:
         wanted = (key,) if isinstance(key, str) else tuple(key)
@@ -208,7 +211,9 @@ class Samples(Mapping[Key, Paired]):
 
     def curves(self, *axes: str, bounded: bool = True) -> pd.DataFrame:
         """One row per key and context length over all seeds, for figures: the axes, n_context, mean, low and high."""
-        parts = [paired.curve(bounded=bounded).assign(**dict(zip(axes, key, strict=True))) for key, paired in self.items()]
+        parts = [
+            paired.curve(bounded=bounded).assign(**dict(zip(axes, key, strict=True))) for key, paired in self.items()
+        ]
         return pd.concat(parts, ignore_index=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -9,9 +10,16 @@ from torch import Tensor
 
 from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.threads import stop_if_nobody_waits
 
 ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
 """Kernel and penalty of each regression: nearly least squares; nearly the nearest class mean; by neighbours."""
+LONG = 2048
+"""Most context points of which all pairs are compared at once."""
+CENTRES = 1024
+"""Points of a longer context at which the radial kernel stands."""
+JITTER = 1e-6
+"""Added to the kernel of these points with themselves, of which two may be equal."""
 
 
 class AdvisedContext(NamedTuple):
@@ -32,13 +40,17 @@ class Advised(Learner):
     they can be trusted. So the learner need not find least squares, class means and neighbours by itself.
     Kernels are x.z / d + 1 and exp(-|x - z|^2 / d) + 1: made for inputs of about unit variance, as `ContextScaled` gives them.
 
-    Time grows with the cube of the context's length, memory with its square. Computed in float64 where the device has it.
+    Up to 2,048 context points, time grows with the cube of the context's length and memory with its square. Of a longer context
+    both grow with its length alone: the linear regressions are solved by their d + 1 coefficients, which is exact, and the radial
+    one among functions of its kernel at 1,024 of the points, drawn at random. Computed in float64 where the device has it.
 
     Args:
         learner: takes d + 3 k features; d are this one's.
 
     Raises:
         ValueError: no learner, or one that takes too few features.
+
+    Source: of the radial regression on long contexts, Williams & Seeger 2000 (the Nystrom method).
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -60,12 +72,10 @@ class Advised(Learner):
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
-            gram = _kernel(kernel, points, points)
-            gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
-            found = inverse @ labels
-            weights.append(found)
-            advice.append(labels - found / inverse.diagonal(dim1=1, dim2=2)[..., None])
+            stop_if_nobody_waits()
+            weighed, left_out = _regression(kernel, penalty, points, labels)
+            weights.append(weighed)
+            advice.append(left_out)
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
         return AdvisedContext(inner, points, tuple(weights))
 
@@ -85,7 +95,7 @@ class Advised(Learner):
         x = self.check_query(query_x, n_tasks=len(state.points))
         points = _points(x)
         advice = [
-            (_kernel(kernel, points, state.points) @ weights).to(x.dtype)
+            _predicted(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
         return torch.cat([x, *advice], dim=-1)
@@ -103,3 +113,96 @@ def _kernel(kind: str, x: Tensor, z: Tensor) -> Tensor:
         return inner + 1
     squares = x.square().mean(-1)[:, :, None] + z.square().mean(-1)[:, None, :]
     return (2 * inner - squares).exp() + 1
+
+
+def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Kernel ridge regression on contexts.
+
+    Args:
+        kernel: "linear" or "radial".
+        penalty: of the squared norm.
+        points: (B, n, d).
+        labels: (B, n, k).
+
+    Returns:
+        The labels' weights in a prediction, and what is predicted of each context point without it, (B, n, k) each.
+    """
+    n = points.shape[1]
+    if n <= LONG:
+        return _by_pairs(kernel, penalty, points, labels)
+    if kernel == "linear":
+        _, weights, left_out = _by_coefficients(penalty, points, labels, _with_one)
+        return weights, left_out
+    chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:CENTRES].to(points.device)
+    centres = points[:, chosen]
+    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + JITTER * _identity(CENTRES, points))
+
+    def features(some: Tensor) -> Tensor:
+        found: Tensor = torch.linalg.solve_triangular(root, _kernel(kernel, centres, some), upper=False)
+        return found.mT
+
+    coefficients, _, left_out = _by_coefficients(penalty, points, labels, features)
+    weights = torch.zeros_like(labels)
+    weights[:, chosen] = torch.linalg.solve_triangular(root.mT, coefficients, upper=True)
+    return weights, left_out
+
+
+def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+    """What regressions predict for x (B, m, d), (B, m, k); of so many pairs at a time that memory is linear in m and n."""
+    size = max(1, LONG**2 // max(1, points.shape[1]))
+    if x.shape[1] <= size:
+        return _kernel(kernel, x, points) @ weights
+    found = []
+    for some in torch.split(x, size, dim=1):
+        stop_if_nobody_waits()
+        found.append(_kernel(kernel, some, points) @ weights)
+    return torch.cat(found, dim=1)
+
+
+def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """`_regression` by the matrix of all pairs of points."""
+    gram = _kernel(kernel, points, points)
+    gram = gram + penalty * _identity(gram.shape[1], gram)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
+    weights = inverse @ labels
+    return weights, labels - weights / inverse.diagonal(dim1=1, dim2=2)[..., None]
+
+
+def _by_coefficients(
+    penalty: float, points: Tensor, labels: Tensor, features: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`_regression` on m features of the points (B, n, m), of which the kernel is the inner product; some points at a time.
+
+    Returns:
+        The m coefficients (B, m, k); and what `_regression` returns.
+    """
+    gram = moments = torch.zeros((), dtype=points.dtype, device=points.device)
+    for some, told in _in_pieces(points, labels):
+        phi = features(some)
+        gram = gram + phi.mT @ phi
+        moments = moments + phi.mT @ told
+    root = torch.linalg.cholesky(gram + penalty * _identity(gram.shape[1], gram))
+    coefficients = torch.cholesky_solve(moments, root)
+    weights, left_out = [], []
+    for some, told in _in_pieces(points, labels):
+        phi = features(some)
+        residual = told - phi @ coefficients
+        leverage = torch.linalg.solve_triangular(root, phi.mT, upper=False).square().sum(1)[..., None]
+        weights.append(residual / penalty)
+        left_out.append(told - residual / (1 - leverage))
+    return coefficients, torch.cat(weights, dim=1), torch.cat(left_out, dim=1)
+
+
+def _in_pieces(points: Tensor, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    for some, told in zip(torch.split(points, LONG, dim=1), torch.split(labels, LONG, dim=1), strict=True):
+        stop_if_nobody_waits()
+        yield some, told
+
+
+def _with_one(points: Tensor) -> Tensor:
+    """Features whose inner product is the linear kernel, (B, n, d + 1)."""
+    return torch.cat([points / points.shape[2] ** 0.5, torch.ones_like(points[..., :1])], dim=2)
+
+
+def _identity(n: int, like: Tensor) -> Tensor:
+    return torch.eye(n, dtype=like.dtype, device=like.device)

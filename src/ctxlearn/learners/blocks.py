@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_int, describe
-from ctxlearn.learners.attention import MIXERS, Memory
+from ctxlearn.learners.attention import MIXERS, Memory, in_blocks
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "leaky_relu": F.leaky_relu}
 
@@ -94,13 +94,13 @@ class Block(nn.Module):
             memory = Memory(torch.cat([keys, memory.keys], 2), torch.cat([values, memory.values], 2), z.shape[1])
         return memory if n_tokens is None else memory._replace(n_tokens=n_tokens)
 
-    def forward(self, z: Tensor, memory: Memory, visible: Tensor | None = None, itself: bool = False) -> Tensor:
+    def forward(self, z: Tensor, memory: Memory, until: int | None = None, itself: bool = False) -> Tensor:
         """Tokens after the block.
 
         Args:
             z: (B, m, width).
             memory: what they attend to; nothing at all contributes zero.
-            visible: which of the memory's T tokens each of them sees, (m, T) bool; None for all.
+            until: token i sees the memory's tokens up to i + until; None for all.
             itself: each attends to itself too.
         """
         normed = self.attention_norm(z)
@@ -108,9 +108,7 @@ class Block(nn.Module):
         if self.sharpness is not None:
             queries = queries * self.sharpness
         own = self._keys_values(normed) if itself else None
-        if visible is not None and self.slots:
-            visible = F.pad(visible, (self.slots, 0), value=True)
-        mixed = self.mix(queries, memory, visible, own, self.scale)
+        mixed = in_blocks(self.mix, queries, memory, until, own, self.scale)
         z = z + self.attention_out(mixed.transpose(1, 2).flatten(2))
         hidden: Tensor = self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(z))))
         return z + hidden

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.learners.outliers import find_inliers
 
 CLIP = 4.0
 """Standard deviations from the mean beyond which a scaled input grows with the logarithm of its distance only."""
@@ -19,10 +20,12 @@ FARTHEST = 12.0
 class Scaling(NamedTuple):
     """How the inputs of B tasks of d features are scaled, (B, 1, d) each; and which feature comes where, (B, 1, d) int64.
 
-    A feature is halved (so that no difference overflows), `low` subtracted, the rest divided by `extent`; then `mean` is
-    subtracted and the rest multiplied by `factor`, which is zero for features to be left out.
+    A feature is halved (so that no difference overflows), and missing from `limit` on either side of `centre`; `low` is subtracted, the rest
+    divided by `extent`; then `mean` is subtracted and the rest multiplied by `factor`, which is zero for features to be left out.
     """
 
+    centre: Tensor
+    limit: Tensor
     low: Tensor
     extent: Tensor
     mean: Tensor
@@ -32,7 +35,9 @@ class Scaling(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """Inputs (B, m, d), scaled; NaN stays, but for features that are left out."""
-        z = (0.5 * x - self.low) / self.extent - self.mean
+        half = 0.5 * x
+        half = half.masked_fill((half - self.centre).abs() >= self.limit, torch.nan)
+        z = (half - self.low) / self.extent - self.mean
         z = torch.where(self.factor == 0, 0.0, z * self.factor)
         size = z.abs()
         far = CLIP + (size.clamp(min=CLIP) - CLIP).log1p()
@@ -57,6 +62,10 @@ class ContextScaled(Learner):
     beyond 4 of these grow with the logarithm of the distance only. A feature that is constant in the context is zero for
     context and queries; the others are multiplied by sqrt(d / number of these), so that few features are as
     loud as many. For regression labels are scaled likewise, and predictions and quantiles scaled back.
+
+    Wild values, which lie far beyond a wide gap (`find_inliers`), count as missing, in contexts and in queries; a wild label is drawn in to 4
+    standard deviations. The statistics are those of the others. A column without such values has the plain mean and
+    standard deviation, to the bit.
 
     Scaling is computed in the precision of what comes in, and what is scaled is handed on in that of the learner's weights. So
     large numbers in double precision keep their differences in front of a learner in single precision.
@@ -91,8 +100,7 @@ class ContextScaled(Learner):
         x, y = self.check_context(context_x, context_y)
         centre, scale = x.new_zeros(len(x), 1), x.new_ones(len(x), 1)
         if self.n_classes is None and y.shape[1]:
-            centre, scale = _centre_and_scale(y)
-            y = (y - centre) / scale
+            centre, scale, y = _scaled_labels(y)
         relevance = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)
         with torch.no_grad():
             scaling = _scaling(x, relevance if self.sort else None)
@@ -137,40 +145,50 @@ def by_relevance(x: Tensor, labels: Tensor) -> Tensor:
     return _scaling(x, labels).order[:, 0]
 
 
-def _centre_and_scale(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and predictive standard deviation of labels (B, n), n >= 1, (B, 1) each; a scale of 1 where they are equal."""
-    n = y.shape[1]
-    extent = y.amax(1, keepdim=True) - y.amin(1, keepdim=True)
-    centre = y.mean(1, keepdim=True)
-    variance = (y - centre).square().sum(1, keepdim=True) / max(1, n - 1) * (1 + 1 / n)
-    return centre, torch.where(extent > 0, variance.sqrt(), 1.0)
+def _scaled_labels(y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and predictive standard deviation of labels (B, n), n >= 1, (B, 1) each, and the labels scaled by them.
+
+    The scale is 1 where labels are equal. A wild label is drawn in to `CLIP`.
+    """
+    weights = find_inliers(0.5 * y[..., None]).weights[..., 0]
+    kept = y.masked_fill(weights == 0, torch.nan)
+    extent = kept.nan_to_num(nan=-torch.inf).amax(1, keepdim=True) - kept.nan_to_num(nan=torch.inf).amin(
+        1, keepdim=True
+    )
+    count = weights.sum(1, keepdim=True)
+    centre = (weights * y).sum(1, keepdim=True) / count
+    variance = (weights * (y - centre).square()).sum(1, keepdim=True) / (count - 1).clamp(min=1) * (1 + 1 / count)
+    scale = torch.where(extent > 0, variance.sqrt(), 1.0)
+    scaled = (y - centre) / scale
+    near = scaled.clamp(min=-CLIP, max=CLIP)
+    return centre, scale, torch.where(weights < 1, near + weights * (scaled - near), scaled)
 
 
 def _scaling(x: Tensor, labels: Tensor | None) -> Scaling:
     """The scaling of contexts (B, n, d), n >= 0; with labels (B, n, k) the order of features is by what they say of these."""
     n_tasks, n, d = x.shape
-    there = ~x.isnan()
-    half = 0.5 * x
-    low = half.masked_fill(~there, torch.inf)
-    high = half.masked_fill(~there, -torch.inf)
-    low, high = (low.amin(1, keepdim=True), high.amax(1, keepdim=True)) if n else (x.new_zeros(n_tasks, 1, d),) * 2
+    half = 0.5 * x if n else x.new_full((n_tasks, 1, d), torch.nan)
+    weights, centre, limit = find_inliers(half)
+    there = weights > 0
+    low = half.masked_fill(~there, torch.inf).amin(1, keepdim=True)
+    high = half.masked_fill(~there, -torch.inf).amax(1, keepdim=True)
     varies = high > low
     low = torch.where(varies, low, 0.0)
     extent = torch.where(varies, high - low, 1.0)
     z = ((half - low) / extent).masked_fill(~there | ~varies, 0.0)
-    count = there.sum(1, keepdim=True).clamp(min=1).to(x.dtype)
-    mean = z.sum(1, keepdim=True) / count
+    count = weights.sum(1, keepdim=True).clamp(min=1)
+    mean = (weights * z).sum(1, keepdim=True) / count
     z = (z - mean).masked_fill(~there, 0.0)
-    squares = z.square().sum(1, keepdim=True)
+    squares = (weights * z.square()).sum(1, keepdim=True)
     variance = squares / (count - 1).clamp(min=1) * (1 + 1 / count)
     factor = torch.where(varies, variance.clamp(min=torch.finfo(x.dtype).tiny).rsqrt(), 0.0)
     whole = (d / varies.sum(2, keepdim=True).clamp(min=1)).sqrt().to(x.dtype)
     order = torch.arange(d, device=x.device).expand(n_tasks, 1, d)
     if labels is not None and n:
-        explained = _explained(z, there.to(x.dtype), squares, labels)
+        explained = _explained(weights * z, weights, squares, labels)
         # in steps of 2^-10: what differs by rounding alone (copies of a feature, say) keeps its order
         order = torch.where(varies, (explained * 1024).round(), -1.0).argsort(dim=2, descending=True, stable=True)
-    return Scaling(low, extent, mean, factor, order, whole)
+    return Scaling(centre, limit, low, extent, mean, factor, order, whole)
 
 
 def _explained(z: Tensor, there: Tensor, squares: Tensor, labels: Tensor) -> Tensor:

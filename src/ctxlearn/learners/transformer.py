@@ -144,11 +144,11 @@ class InContextTransformer(Learner):
         state = Read(z, [], n)
         if self.mask == "full":
             return state
-        visible = _sees_until(0, z) if self.mask == "causal" else None
+        until = 0 if self.mask == "causal" else None
         for i, block in enumerate(self._blocks):
             state.memories.append(block.remember(z))
             if i + 1 < len(self.blocks):  # nothing reads the context's stream after the last block's keys
-                z = block(z, state.memories[-1], visible)
+                z = block(z, state.memories[-1], until)
         return state
 
     def predict(self, state: Read, query_x: Tensor) -> Tensor:
@@ -186,17 +186,15 @@ class InContextTransformer(Learner):
         context = self._context_tokens(x, y)
         if self.tokens == "interleaved":  # each x is its own query; the last y is read by none
             z = self._placed(context[:, :-1])
-            visible = _sees_until(0, z)
             for block in self._blocks:
-                z = block(z, block.remember(z), visible)
+                z = block(z, block.remember(z), until=0)
             return self._means(self._read(z[:, ::2]))
         context, z = self._placed(context), self._placed(self._query_tokens(x))
-        visible, earlier = _sees_until(0, z), _sees_until(-1, z)
         for i, block in enumerate(self._blocks):
             memory = block.remember(context)
-            z = block(z, memory, earlier, itself=True)
+            z = block(z, memory, until=-1, itself=True)
             if i + 1 < len(self.blocks):
-                context = block(context, memory, visible)
+                context = block(context, memory, until=0)
         return self._means(self._read(z))
 
     @property
@@ -268,9 +266,3 @@ def _simplex(n: int) -> Tensor:
     """N unit vectors whose inner products are all -1 / (n - 1), (n, n): the corners of a simplex, as a symmetric matrix."""
     corners: Tensor = (n / (n - 1)) ** 0.5 * (torch.eye(n) - 1 / n)
     return corners
-
-
-def _sees_until(offset: int, tokens: Tensor) -> Tensor:
-    """Row i sees the tokens up to i + offset: (T, T) bool."""
-    n = tokens.shape[1]
-    return torch.ones(n, n, dtype=torch.bool, device=tokens.device).tril(offset)

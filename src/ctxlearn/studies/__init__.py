@@ -5,8 +5,9 @@ Names are loaded when first used: the command line lists studies without importi
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
     from ctxlearn.lab import Claim, Study, StudyResult
@@ -17,8 +18,4 @@ _HOMES |= dict.fromkeys(("Claim", "Study", "StudyResult"), "ctxlearn.lab")
 
 __all__ = ["Claim", "Study", "StudyResult", "reproduce"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'ctxlearn.studies' has no attribute {name!r}")
+__getattr__ = names_from(__name__, _HOMES)

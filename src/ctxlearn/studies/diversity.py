@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctxlearn.lab.claims import Claim, Says, tally, together
 from ctxlearn.lab.calls import call
+from ctxlearn.lab.claims import Claim, Says, tally, together
 from ctxlearn.lab.measurements import Cell, answer, score
 from ctxlearn.lab.page import Figure, Page, Section, Table, count
 from ctxlearn.lab.plots import BLACK, BLUE, ORANGE, Style, draw_levels, draw_lines, grid, interval_rows, shared_legend
@@ -77,9 +77,7 @@ def training(sizes: Sizes, arm: str, source: TaskFamily, seed: int) -> Training:
     learner = InContextTransformer(
         sizes.n_features, None, width=sizes.width, blocks=blocks, encoder="identity", seed=seed
     )
-    config = TrainingConfig(
-        steps=sizes.steps, tasks_per_step=sizes.tasks_per_step, n_points=sizes.n_points, seed=seed
-    )
+    config = TrainingConfig(steps=sizes.steps, tasks_per_step=sizes.tasks_per_step, n_points=sizes.n_points, seed=seed)
     return Training(f"{arm} tasks, seed {seed}", learner, source, config)
 
 
@@ -192,7 +190,9 @@ def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
         axis.set_title(f"{kind} tasks", loc="left", fontsize=10)
         axis.set_ylabel("squared error / d, mean over n >= 1")
     shared_legend(figure, axes[0][0], 4)
-    from_bayes = {key: found.interval() for key, found in gap.items() if key[0] != MODEL and key[1:] == (key[1], "unseen")}
+    from_bayes = {
+        key: found.interval() for key, found in gap.items() if key[0] != MODEL and key[1:] == (key[1], "unseen")
+    }
     table = interval_rows(from_bayes, "learner pool kind")
     draw_lines(axes[0][2], table[table["pool"] != UNLIMITED], x="pool", by="learner", styles=STYLES, spread="none")
     axes[0][2].set_title("the model's distance, unseen tasks", loc="left", fontsize=10)
@@ -201,7 +201,10 @@ def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
         axis.set_xlabel("distinct training tasks")
         axis.set_yscale("log")
     rows = [
-        [f"{arm}, {kind}", *(f"{error[n, arm, kind].mean():.4f}" if (n, arm, kind) in error else "none" for n in STYLES)]
+        [
+            f"{arm}, {kind}",
+            *(f"{error[n, arm, kind].mean():.4f}" if (n, arm, kind) in error else "none" for n in STYLES),
+        ]
         for arm in arms
         for kind in KINDS
     ]

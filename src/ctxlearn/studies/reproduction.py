@@ -86,7 +86,9 @@ def _imported(path: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
-        raise ValueError(f"study: cannot import {module!r} of the path {path!r}: there is no module {error.name}") from error
+        raise ValueError(
+            f"study: cannot import {module!r} of the path {path!r}: there is no module {error.name}"
+        ) from error
     if not hasattr(found, name):
         known = ", ".join(n for n, value in vars(found).items() if isinstance(value, Study)) or "no study"
         raise ValueError(f"study: the module {module} has no {name!r}; it has {known}")

@@ -80,10 +80,6 @@ class Column(ABC):
             TypeError: a cell is neither text nor a number.
         """
 
-    def typed(self, values: Any, reading: Reading) -> Any:
-        """Cells as a Series of the type that says what they are; None for a column that is left out."""
-        return pd.Series(self.features(values, reading).values[:, 0])
-
     @property
     def levels(self) -> tuple[int, ...]:
         """For each of the k features its number of categories, where 3 to `MANY` and without order; else 0."""
@@ -98,6 +94,10 @@ class Column(ABC):
     def detail(self) -> str:
         """How its cells are written, or what they are."""
         return ""
+
+    def told(self) -> tuple[str, ...]:
+        """What a user should know of the context's cells."""
+        return self.notes
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-able data."""
@@ -186,14 +186,6 @@ class CategoryColumn(Column):
         changed = [f"{cell!r} read as {known!r}" for cell, known in sorted(alike.items()) if known not in (None, cell)]
         return Features(found[:, None], unknown, [", ".join(changed)] if changed else [])
 
-    def typed(self, values: Any, reading: Reading) -> Any:
-        codes = self.features(values, reading).values[:, 0]
-        if not self.categories:
-            return pd.Series(codes)
-        places = np.where(np.isnan(codes), -1, codes).astype(np.int64)
-        known = pd.Index(list(self.categories), dtype=object)
-        return pd.Series(pd.Categorical.from_codes(places, known, ordered=self.ordered))
-
     @property
     def levels(self) -> tuple[int, ...]:
         n = 0 if self.ordered else len(self.categories)
@@ -201,7 +193,7 @@ class CategoryColumn(Column):
 
     @property
     def detail(self) -> str:
-        shown = [repr(category) for category in self.categories[:6]]
+        shown = [repr(c if len(c) <= 30 else f"{c[:27]}...") for c in self.categories[:6]]
         more = len(self.categories) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
@@ -253,11 +245,6 @@ class DateColumn(Column):
         notes = [f"{_places(odd)}: no date, as in fit; taken as missing"] if odd else []
         return Features(found, [row for row, _ in odd], notes)
 
-    def typed(self, values: Any, reading: Reading) -> Any:
-        if self.form is not None and self.form.of_day:
-            return super().typed(values, reading)
-        return pd.Series(self.dates(values, reading)[0])
-
     def dates(self, values: Any, reading: Reading) -> tuple[Dates, list[tuple[int, str]]]:
         """Cells as dates, and those that are none."""
         cells = plain(self.name, values)
@@ -297,9 +284,6 @@ class TextColumn(Column):
     def features(self, values: Any, reading: Reading) -> Features:
         return Features(self.encoder.features(reading.without_marks(texts(self.name, values))), [], [])
 
-    def typed(self, values: Any, reading: Reading) -> Any:
-        return pd.Series(reading.without_marks(texts(self.name, values)), dtype=object)
-
     @property
     def levels(self) -> tuple[int, ...]:
         return (0,) * self.encoder.n_features
@@ -319,9 +303,6 @@ class LeftOutColumn(Column):
     def features(self, values: Any, reading: Reading) -> Features:
         return Features(np.empty((len(values), 0)), [], [])
 
-    def typed(self, values: Any, reading: Reading) -> Any:
-        return None
-
     @property
     def levels(self) -> tuple[int, ...]:
         return ()
@@ -329,6 +310,9 @@ class LeftOutColumn(Column):
     @property
     def detail(self) -> str:
         return f"left out: {self.why}"
+
+    def told(self) -> tuple[str, ...]:
+        return (*self.notes, self.detail)
 
 
 def from_json(data: dict[str, Any]) -> Column:

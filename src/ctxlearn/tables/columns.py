@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,19 +17,36 @@ from ctxlearn.tables.column import Column, Features, NumberColumn, Seen, from_js
 from ctxlearn.tables.learn import learn_column
 from ctxlearn.tables.reading import Reading
 
+MANY_UNKNOWN = 0.5
+"""Share of unknown values above which a user is told."""
+
 Table = NDArray[Any] | pd.DataFrame
 
 
 class Read(NamedTuple):
-    """A table as numbers.
+    """A table as numbers; predictors take it in place of the table.
 
     Attributes:
         x: features (n, D), NaN where missing.
-        columns: what was made of each column.
+        cells: what was made of each column.
+        known: what the context says of the columns.
     """
 
     x: Numbers
-    columns: tuple[Features, ...]
+    cells: tuple[Features, ...]
+    known: Columns
+
+    def notes(self) -> Iterator[tuple[str, str]]:
+        """What a user should know, with the column's name; unknown categories where nearly all are."""
+        for column, found in zip(self.known.columns, self.cells, strict=True):
+            for note in found.notes:
+                yield column.name, note
+            n_values = len(found.unknown) + int((~np.isnan(found.values)).any(1).sum())
+            if column.kind == "category" and len(found.unknown) > max(1, MANY_UNKNOWN * n_values):
+                yield (
+                    column.name,
+                    f"{len(found.unknown)} of {n_values} values are unknown to the context; taken as missing",
+                )
 
 
 @dataclass(frozen=True)
@@ -60,16 +78,21 @@ class Columns:
             more: another table of the same columns, asked where the context's text can be read in two ways.
 
         Raises:
-            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text.
+            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text; or all
+                are left out.
             TypeError: a cell is neither text nor a real number.
         """
         reading = Reading() if reading is None else reading
         if _numeric(table) and not categorical:
             return cls(_of_matrix(table), reading)
+        elsewhere = itertools.repeat(None) if more is None else (cells for _, cells in _each(more))
         learned = [
-            learn_column(name, values, reading, place in categorical, None if more is None else more.iloc[:, place])
-            for place, (name, values) in enumerate(_each(table))
+            learn_column(name, values, reading, place in categorical, others)
+            for place, ((name, values), others) in enumerate(zip(_each(table), elsewhere, strict=False))
         ]
+        if learned and not any(column.levels for column in learned):
+            said = "; ".join(f"{column.name}: {column.detail}" for column in learned)
+            raise ValueError(f"X: no column is left of which something could be learned: {said}")
         return cls(tuple(learned), reading)
 
     def numbers(self, table: Table) -> Numbers:
@@ -88,19 +111,11 @@ class Columns:
             if np.isinf(x).any():
                 place = int(np.isinf(x).any(0).argmax())
                 self.columns[place].features(x[:, place], self.reading)  # says which
-            return Read(x, tuple(Features(x[:, i : i + 1], (), ()) for i in range(x.shape[1])))
+            return Read(x, tuple(Features(x[:, i : i + 1], (), ()) for i in range(x.shape[1])), self)
         pairs = zip(self.columns, _each(table), strict=True)
         found = tuple(column.features(values, self.reading) for column, (_, values) in pairs)
-        return Read(np.concatenate([f.values for f in found], axis=1) if found else np.empty((len(table), 0)), found)
-
-    def typed(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table whose columns have the types that `learn` would find in them, so that an estimator reads the same."""
-        found = {}
-        for place, column in enumerate(self.columns):
-            made = column.typed(table.iloc[:, place], self.reading)
-            if made is not None:
-                found[column.name] = made
-        return pd.DataFrame(found, index=range(len(table)))
+        x = np.concatenate([f.values for f in found], axis=1) if found else np.empty((len(table), 0))
+        return Read(x, found, self)
 
     @property
     def _plain(self) -> bool:
@@ -209,9 +224,9 @@ def _names(table: Table) -> list[str]:
 
 
 def _each(table: Table) -> Iterator[tuple[str, Any]]:
-    for place, name in enumerate(_names(table)):
-        if isinstance(table, pd.DataFrame):
-            series = table.iloc[:, place]
-            yield name, series.to_numpy() if series.dtype == np.dtype(object) else series.reset_index(drop=True)
-        else:
-            yield name, table[:, place]
+    if isinstance(table, pd.DataFrame):
+        for name, series in table.items():
+            plain = series.dtype == np.dtype(object)
+            yield str(name), series.to_numpy() if plain else series.reset_index(drop=True)
+    else:
+        yield from zip(_names(table), table.T, strict=True)

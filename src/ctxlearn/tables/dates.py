@@ -21,10 +21,11 @@ from ctxlearn.tables.numerals import AmbiguousError
 _LOOKS = re.compile(r"(?=.*\d)(?:[A-Za-z]{3,9}[., ]|\d{1,4}[-/. :,A-Za-z年]).*", re.DOTALL)
 _DAY_FIRST, _MONTH_FIRST = "day first", "month first"
 _DATES: dict[str, str] = {
-    **{f"%Y{s}%m{s}%d": "" for s in ("/", ".", " ")},
+    **{f"%Y{s}%m{s}%d": "" for s in ("-", "/", ".", " ")},
     **{f"%d{s}%m{s}%{y}": _DAY_FIRST for s, y in product(("/", ".", "-", " "), "Yy")},
     **{f"%m{s}%d{s}%{y}": _MONTH_FIRST for s, y in product(("/", ".", "-", " "), "Yy")},
-    **{f"%d{s}%{m}{s}%{y}": "" for s, m, y in product((" ", "-", "/", ". "), "bB", "Yy")},
+    **{f"%d{s}%{m}{s}%{y}": "" for s, m, y in product((" ", "-", "/"), "bB", "Yy")},
+    **{f"%d. %{m} %{y}": "" for m, y in product("bB", "Yy")},
     **{f"%{m} %d, %Y": "" for m in "bB"},
     **{f"%{m} %d %Y": "" for m in "bB"},
     **{f"%Y{s}%{m}{s}%d": "" for s, m in product((" ", "-"), "bB")},
@@ -41,7 +42,7 @@ _SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}"} | {
     **dict.fromkeys("ba", "[A-Za-z]{3}"),
     **dict.fromkeys("BA", "[A-Za-z]{3,9}"),
 }
-_ISO_LIKE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+_ISO_LIKE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}[^APap]*)?")
 
 
 @dataclass(frozen=True)
@@ -132,18 +133,12 @@ def _candidates(cell: str, day_first: bool | None) -> list[str]:
 
 def _cut(cell: str) -> tuple[str, str, str]:
     """A cell's date, what stands between, and the format of its time of day."""
-    for between in (" ", "T", ", "):
-        day, found, rest = cell.partition(between) if between == "T" else _last(cell, between)
-        time = _TIME.fullmatch(rest) if found else None
-        if time is not None:
-            return day, between, _time_format(time)
+    for between in (", ", " ", "T"):
+        start = re.search(rf"(?<=\d){between}(?=\d{{1,2}}:\d{{2}})", cell)
+        time = None if start is None else _TIME.fullmatch(cell[start.end() :])
+        if start is not None and time is not None:
+            return cell[: start.start()], between, _time_format(time)
     return cell, "", ""
-
-
-def _last(cell: str, between: str) -> tuple[str, str, str]:
-    """Cut where a time of day begins: before it, as `str.partition`."""
-    start = re.search(re.escape(between) + r"(?=\d{1,2}:\d{2})", cell)
-    return (cell, "", "") if start is None else (cell[: start.start()], between, cell[start.end() :])
 
 
 def _time_format(found: re.Match[str]) -> str:

@@ -16,6 +16,7 @@ import re
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,9 @@ def _rows(path: str, text: str, separator: str | None) -> tuple[list[list[str]],
     if declared is not None:
         text, separator = text[declared.end() :], separator or declared[1]
     separator = separator or _separator(text)
-    rows = [row for row in _split(path, text, separator) if any(row) or len(row) > 1]
+    rows = [row for row in _split(path, text, separator) if row]
+    if rows and len(rows[0]) > 1:
+        rows = [row for row in rows if row != [""]]  # lines of blanks
     if len(rows) < 2:
         raise TableFileError(f"{path}: expected rows below the header, got none")
     return rows, separator
@@ -218,10 +221,10 @@ def _check_width(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     for number, row in enumerate(rows[1:]):
         if len(row) != len(header):
             hint = ""
-            if number == 0 and len(row) == len(header) + 1:
-                hint = "; if the first field is the row's name, give it a name in the header"
-            elif len(header) == 1:
+            if len(header) == 1:
                 hint = "; the first line must hold the names of the columns, and --sep says what separates fields"
+            elif number == 0 and len(row) == len(header) + 1:
+                hint = "; if the first field is the row's name, give it a name in the header"
             raise TableFileError(
                 f"{path}: row {number}: expected {len(header)} fields, as in the header, got {len(row)}{hint}"
             )
@@ -230,8 +233,8 @@ def _check_width(path: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 def _named(path: str, header: list[str], frame: pd.DataFrame, notes: tuple[str, ...]) -> TableFile:
     """Names for all columns, and which of them are row names that a program wrote in front."""
     names = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise TableFileError(
                 f"{path}: expected a different name for each column in the first line, got two columns called {name!r}"
             )

@@ -148,7 +148,7 @@ def find_form(cells: Collection[str], more: Iterable[str] = (), decimal: str | N
         return None
     form = _decide(fitting, parts, unit)
     separated = any(map(_separated, parts))
-    if (form is None or not separated) and any(map(_separated, others)):
+    if form is None or (not separated and any(map(_separated, others))):
         fitting = _fitting([*parts, *others], decimal) or fitting
         form = None if separated else _decide(fitting, others, unit)  # a file of whole numbers leaves it to the other
         form = form or _decide(fitting, [*parts, *others], unit)

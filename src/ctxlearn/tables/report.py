@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,14 +68,15 @@ def report(
         target: the context's labels, to be held against the columns.
     """
     made = []
-    for place, column in enumerate(columns.columns):
-        features, asked = (part.columns[place] for part in read)
-        cells = query.iloc[:, place]
+    tables = zip(context.items(), query.items(), strict=True)
+    for column, features, asked, ((_, known), (_, cells)) in zip(
+        columns.columns, *(part.cells for part in read), tables, strict=True
+    ):
         n_query = len(cells)
         gone = int(np.isnan(asked.values).all(1).sum()) if asked.values.shape[1] else 0
         n_missing = max(0, gone - len(asked.unknown))
         valued = max(1, n_query - n_missing)
-        warned = [*column.notes, *asked.notes, *_smells(column, features.values, context.iloc[:, place], target)]
+        warned = [*column.notes, *asked.notes, *_smells(column, features.values, known, target)]
         if asked.unknown and not isinstance(column, NumberColumn | DateColumn):
             shown = list(dict.fromkeys(texts(column.name, cells)[row] for row in asked.unknown))
             share = len(asked.unknown) / valued
@@ -110,7 +110,7 @@ def _smells(column: Column, features: Numbers, cells: Any, target: Any) -> list[
         found.append("it has one value in the context, of which nothing can be learned")
     elif isinstance(column, NumberColumn):
         found += _of_numbers(features[:, 0])
-    if column.seen.n_different > 1 and _says_target(column, features, texts(column.name, cells), target):
+    if column.seen.n_different > 1 and _says_target(column, features, cells, target):
         found.append(
             "it says the target: each of its values goes with one value of the target and the other way round (--drop?)"
         )
@@ -119,7 +119,8 @@ def _smells(column: Column, features: Numbers, cells: Any, target: Any) -> list[
 
 def _of_numbers(numbers: Numbers) -> list[str]:
     present = numbers[~np.isnan(numbers)]
-    low, middle, high = np.quantile(present, [0.25, 0.5, 0.75])
+    ordered = np.sort(present)
+    low, middle, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.5, 0.75))
     spread = high - low
     far = np.abs(present - middle) / spread if spread > 0 else np.zeros(len(present))
     if far.max(initial=0) > WILD:
@@ -133,7 +134,7 @@ def _of_numbers(numbers: Numbers) -> list[str]:
     return []
 
 
-def _says_target(column: Column, features: Numbers, cells: Sequence[str | None], target: Any) -> bool:
+def _says_target(column: Column, features: Numbers, cells: Any, target: Any) -> bool:
     """Whether a column and the target are one under two names."""
     n = len(target)
     if n < 10 or features.shape[1] == 0:
@@ -145,11 +146,10 @@ def _says_target(column: Column, features: Numbers, cells: Sequence[str | None],
         slope, start = np.polyfit((numbers - numbers.mean()) / (np.ptp(numbers) or 1), target, 1)
         fitted = slope * (numbers - numbers.mean()) / (np.ptp(numbers) or 1) + start
         return bool(np.abs(fitted - target).max() <= 1e-9 * np.ptp(target))
-    if not isinstance(column, CategoryColumn | NumberColumn):
+    n_labels = len(set(target))
+    if not isinstance(column, CategoryColumn | NumberColumn) or n_labels > n / 4 or column.seen.n_different != n_labels:
         return False
-    pairs = {(cell, str(label)) for cell, label in zip(cells, target, strict=True)}
-    n_labels = len({label for _, label in pairs})
-    return len(pairs) == n_labels == len({cell for cell, _ in pairs}) and 2 <= n_labels <= n / 4
+    return n_labels > 1 and len(set(zip(texts(column.name, cells), target, strict=True))) == n_labels
 
 
 def _percent(share: float) -> str:

@@ -1,17 +1,60 @@
-"""Training: one loop over a source of tasks and an objective."""
+"""Training: one loop over a source of tasks and an objective.
 
-from ctxlearn.storage import CorruptFileError, StorageError
-from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
-from ctxlearn.training.config import TrainingConfig
-from ctxlearn.training.curriculum import Curriculum
-from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
-from ctxlearn.training.folder import RunFolderError
-from ctxlearn.training.loop import TrainingDiverged
-from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
-from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
-from ctxlearn.training.run import Run, kept_learners, load
-from ctxlearn.training.sources import FamilySource, Source
-from ctxlearn.training.start import run_settings, train
+Names are loaded when first used: reading a trained learner back needs neither the loop nor Fabric.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctxlearn.lazy import names_from
+
+if TYPE_CHECKING:
+    from ctxlearn.storage import CorruptFileError, StorageError
+    from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.training.config import TrainingConfig
+    from ctxlearn.training.curriculum import Curriculum
+    from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
+    from ctxlearn.training.folder import RunFolderError
+    from ctxlearn.training.loop import TrainingDiverged
+    from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
+    from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
+    from ctxlearn.training.run import Run, kept_learners, load
+    from ctxlearn.training.sources import FamilySource, Source
+    from ctxlearn.training.start import run_settings, train
+
+_HOMES = {
+    "Adaptable": "ctxlearn.training.domains",
+    "Adaptation": "ctxlearn.training.adaptation",
+    "AllPrefixes": "ctxlearn.training.objective",
+    "CorruptFileError": "ctxlearn.storage",
+    "Curriculum": "ctxlearn.training.curriculum",
+    "DomainBatch": "ctxlearn.training.domains",
+    "DomainSource": "ctxlearn.training.domains",
+    "FamilySource": "ctxlearn.training.sources",
+    "HardestTasks": "ctxlearn.training.objective",
+    "MetaAdaptation": "ctxlearn.training.domains",
+    "Objective": "ctxlearn.training.objective",
+    "Plan": "ctxlearn.training.plans",
+    "Prediction": "ctxlearn.training.objective",
+    "RandomShots": "ctxlearn.training.objective",
+    "RandomSplit": "ctxlearn.training.objective",
+    "Run": "ctxlearn.training.run",
+    "RunFolderError": "ctxlearn.training.folder",
+    "SelfPaced": "ctxlearn.training.plans",
+    "Smooth": "ctxlearn.training.plans",
+    "Source": "ctxlearn.training.sources",
+    "Stairs": "ctxlearn.training.plans",
+    "StorageError": "ctxlearn.storage",
+    "TrainingConfig": "ctxlearn.training.config",
+    "TrainingDiverged": "ctxlearn.training.loop",
+    "adapt_to_domain": "ctxlearn.training.adaptation",
+    "adaptation_of": "ctxlearn.training.adaptation",
+    "kept_learners": "ctxlearn.training.run",
+    "load": "ctxlearn.training.run",
+    "run_settings": "ctxlearn.training.start",
+    "train": "ctxlearn.training.start",
+}
 
 __all__ = [
     "Adaptable",
@@ -45,3 +88,5 @@ __all__ = [
     "run_settings",
     "train",
 ]
+
+__getattr__ = names_from(__name__, _HOMES)

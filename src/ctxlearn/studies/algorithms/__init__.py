@@ -22,7 +22,13 @@ from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import BayesOptimal, LogisticRegression, Ridge
 from ctxlearn.studies import optimal
 from ctxlearn.studies.algorithms.claims import FACTORS, FEATURES, MIXED, NOISES, OWN, agreements, decide_claims, ridges
-from ctxlearn.studies.algorithms.page import agreement_section, identified_section, restored, results_table, ridge_section
+from ctxlearn.studies.algorithms.page import (
+    agreement_section,
+    identified_section,
+    restored,
+    results_table,
+    ridge_section,
+)
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.tasks import LinearRegression, TaskFamily
 from ctxlearn.training import TrainingConfig
@@ -70,9 +76,7 @@ def regression_training(sizes: Sizes, noise: float, seed: int) -> Training:
     config = TrainingConfig(
         steps=sizes.regression_steps, tasks_per_step=128, n_points=sizes.n_regression, seed=seed, checkpoint_every=100
     )
-    return Training(
-        f"{regression_name(noise)}, seed {seed}", learner, LinearRegression(FEATURES, noise=noise), config
-    )
+    return Training(f"{regression_name(noise)}, seed {seed}", learner, LinearRegression(FEATURES, noise=noise), config)
 
 
 def plan(sizes: Sizes, seed: int) -> list[Planned]:
@@ -88,7 +92,9 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
             "LogisticRegression": LogisticRegression(2, 2),
             **{learner: trained[learner, home] for home, learner in MADE_FOR.items()},
         }
-        planned.append(Cell((place,), family, contestants, seed, sizes.n_tasks, sizes.trained.n_points, measures=(decision,)))
+        planned.append(
+            Cell((place,), family, contestants, seed, sizes.n_tasks, sizes.trained.n_points, measures=(decision,))
+        )
     for noise in NOISES:
         predictors = {"model": regression_training(sizes, noise, seed)} | {
             f"{factor:g}": Ridge(FEATURES, None, penalty=factor * noise**2, intercept=False) for factor in FACTORS

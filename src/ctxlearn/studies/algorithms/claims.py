@@ -34,7 +34,8 @@ def ridges(numbers: Numbers) -> Samples:
     answers = numbers["answer"]
     return Samples(
         {
-            (noise, factor): (answers["model", noise] - answers[f"{factor:g}", noise]).apply(_square).averaged() / FEATURES
+            (noise, factor): (answers["model", noise] - answers[f"{factor:g}", noise]).apply(_square).averaged()
+            / FEATURES
             for noise in NOISES
             for factor in FACTORS
         }
@@ -42,7 +43,7 @@ def ridges(numbers: Numbers) -> Samples:
 
 
 def _square(gap: np.ndarray) -> np.ndarray:
-    return np.square(gap, dtype=np.float64)
+    return np.asarray(np.square(gap, dtype=np.float64))
 
 
 def decide_claims(agreed: Samples, distances: Samples) -> list[Claim]:

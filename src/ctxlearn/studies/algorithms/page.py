@@ -14,11 +14,18 @@ from ctxlearn.lab.plots import BLUE, CHANCE, Style, draw_levels, draw_lines, gri
 from ctxlearn.lab.samples import Samples
 from ctxlearn.studies.arms import FAMILIES, STYLES
 
+
 def restored(facts: Mapping[str, Any]) -> Identification:
     """An `Identification` from its facts and its results as lists."""
     verdicts = [
         Verdict(
-            int(v["n_context"]), v["answer"], tuple(v["members"]), v["runner_up"], v["accepted"], v["shared"], v["explained"]
+            int(v["n_context"]),
+            v["answer"],
+            tuple(v["members"]),
+            v["runner_up"],
+            v["accepted"],
+            v["shared"],
+            v["explained"],
         )
         for v in facts["verdicts"]
     ]
@@ -139,7 +146,9 @@ def ridge_section(
     figure, axes = grid(1, 1 + len(regressions), width=3.6 * (1 + len(regressions)), height=3.8)
     first = axes[0][0]
     rows = []
-    intervals = {(f"noise {noise:g}", f * noise**2): distances[noise, f].interval() for noise in noises for f in factors}
+    intervals = {
+        (f"noise {noise:g}", f * noise**2): distances[noise, f].interval() for noise in noises for f in factors
+    }
     draw_lines(first, interval_rows(intervals, "noise penalty"), x="penalty", by="noise")
     for noise in noises:
         first.axvline(noise**2, color=CHANCE.colour, linestyle="--", linewidth=1)

@@ -86,7 +86,12 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[Claim]:
             )
         ],
         "order": [
-            ratio(id, f"From easy to hard, the same tasks are learned from in fewer steps than in {words}", INTERLEAVED, arm)
+            ratio(
+                id,
+                f"From easy to hard, the same tasks are learned from in fewer steps than in {words}",
+                INTERLEAVED,
+                arm,
+            )
             for arm, words, id in (
                 (SHUFFLED, "random order", "faster-than-random-order"),
                 (REVERSED, "the reverse order", "faster-than-anti-curriculum"),

@@ -109,7 +109,7 @@ def test_weights(
     budgets: Sequence[int],
     threads: int,
 ) -> dict[str, object]:
-    """"errors" at the longest context after each number of steps, (T, K); "lengths" at the budgets, (T, budgets, N)."""
+    """Measures "errors" at the longest context after each number of steps, (T, K); "lengths" at the budgets, (T, budgets, N)."""
     tasks = test_tasks(family, n_tasks, n_points, seed)
     steps, errors, lengths = [], [], []
     for step, learner in weights:
@@ -120,12 +120,15 @@ def test_weights(
         if step in budgets:
             scores = score_prefixes(learner, tasks, threads=threads)
             lengths.append(scores if tasks.n_classes is None else 1 - scores)
-    found: dict[str, object] = {"errors": np.stack(errors, axis=-1), "facts": {"steps": steps, "budgets": list(budgets)}}
+    found: dict[str, object] = {
+        "errors": np.stack(errors, axis=-1),
+        "facts": {"steps": steps, "budgets": list(budgets)},
+    }
     return found | ({"lengths": np.stack(lengths, axis=1)} if lengths else {})
 
 
 def zero_errors(family: TaskFamily, n_tasks: int, n_points: int, seed: int) -> dict[str, np.ndarray]:
-    """"zero": squared error of answering 0 at the longest context, (T,)."""
+    """Measures "zero": squared error of answering 0 at the longest context, (T,)."""
     tasks = test_tasks(family, n_tasks, n_points, seed)
     return {"zero": tasks.y[:, -1].double().square().numpy()}
 

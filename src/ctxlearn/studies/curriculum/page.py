@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ctxlearn.evaluation.statistics import Interval, mean_interval
 from ctxlearn.lab.claims import Claim
 from ctxlearn.lab.page import Section, Table
-from ctxlearn.lab.samples import Samples
-from ctxlearn.evaluation.statistics import Interval, mean_interval
 from ctxlearn.studies.curriculum.claims import end_words, honest_test, plateau, steps_to_threshold
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
 from ctxlearn.studies.curriculum.plots import control_figure, learning_figure, length_figure
@@ -107,7 +106,13 @@ def results(sizes: Sizes, measured: Measured) -> pd.DataFrame:
                 "family": "pairwise-metric" if setting == CLASSES else "linear-regression",
             }
             rows += [
-                {**about, "n_context": n, "seed": seed, "step": step, **mean_interval(errors, resamples=499).as_columns()}
+                {
+                    **about,
+                    "n_context": n,
+                    "seed": seed,
+                    "step": step,
+                    **mean_interval(errors, resamples=499).as_columns(),
+                }
                 for (step, n), errors in values.items()
             ]
     return pd.DataFrame(rows)

@@ -36,7 +36,9 @@ STYLES = {
 }
 
 
-def draw_arms(axes: Axes, arms: Mapping[str, Arm], sizes: Sizes, levels: Mapping[str, float], threshold: float = 0) -> None:
+def draw_arms(
+    axes: Axes, arms: Mapping[str, Arm], sizes: Sizes, levels: Mapping[str, float], threshold: float = 0
+) -> None:
     """Error at the longest context against steps, and horizontal lines."""
     curves = []
     for name, arm in arms.items():

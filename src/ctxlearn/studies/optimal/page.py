@@ -10,6 +10,7 @@ from ctxlearn.lab.plots import BLUE, SKY, Style, draw_levels, draw_lines, grid, 
 from ctxlearn.lab.samples import Samples
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, HOME, ICL, MIXTURE, STYLES
 
+
 def headline(claims: list[Claim], accuracy: Samples) -> str:
     """What came out, in words made from the claims."""
 
@@ -36,9 +37,11 @@ def figure_section(scores: Samples, accuracy: Samples) -> Section:
     places = [*FAMILIES, MIXTURE, ""]
     arms = sorted(dict.fromkeys(key[:2] for key in accuracy), key=lambda arm: places.index(str(arm[1])))
     rows = [
-        [label(str(name), STYLES), trained_on or "nothing (no parameters)"]
+        [label(str(name), STYLES), str(trained_on or "nothing (no parameters)")]
         + [
-            cell(accuracy[name, trained_on, family].interval()) if (name, trained_on, family) in accuracy else "not measured"
+            cell(accuracy[name, trained_on, family].interval())
+            if (name, trained_on, family) in accuracy
+            else "not measured"
             for family in FAMILIES
         ]
         for name, trained_on in arms

@@ -17,7 +17,7 @@ from ctxlearn.lab.calls import call
 from ctxlearn.lab.measurements import Measurement
 from ctxlearn.lab.page import Figure, Section, Table, cell, count
 from ctxlearn.lab.plots import grid, label, lines
-from ctxlearn.lab.samples import Numbers, Samples
+from ctxlearn.lab.samples import Numbers
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.references import LogisticRegression, NearestNeighbor
@@ -84,14 +84,16 @@ def measurements(model: Training, draws: int, n_points: int, seed: int) -> list[
     """The model and classical rules on every table, on the same draws; contexts longer than its training's are left out."""
     sizes = [n for n in SIZES if n < n_points]
     return [
-        Measurement(("real data", name, table), seed, call(accuracies, learner, table, sizes, draws, seed), f"{table} {seed}")
+        Measurement(
+            ("real data", name, table), seed, call(accuracies, learner, table, sizes, draws, seed), f"{table} {seed}"
+        )
         for table in TABLES
         for name, learner in {ICL: model, **RIVALS}.items()
     ]
 
 
 def accuracies(learner: Learner, table: str, sizes: Sequence[int], draws: int, seed: int) -> dict[str, np.ndarray]:
-    """"real": share of right answers by draw and context size, on the same queries whatever the size, (draws, sizes)."""
+    """Measures "real": share of right answers by draw and context size, on the same queries whatever the size, (draws, sizes)."""
     tasks = draw_tasks(table, draws, seed)
     queries, answers = tasks.x[:, -N_QUERIES:], tasks.y[:, -N_QUERIES:]
     found = []
@@ -206,7 +208,7 @@ def flowers() -> tuple[Tasks, list[Tensor]]:
 
 
 def flower_map(learner: Learner) -> dict[str, np.ndarray]:
-    """"map": what a learner answers on the map of petals, (120, 120)."""
+    """Measures "map": what a learner answers on the map of petals, (120, 120)."""
     tasks, sides = flowers()
     context = tasks.x[:, :10]
     points = standardise(context, torch.cartesian_prod(*sides)[None])
@@ -215,7 +217,9 @@ def flower_map(learner: Learner) -> dict[str, np.ndarray]:
 
 def regions(model: Training) -> list[Measurement]:
     """The map of every rule."""
-    return [Measurement(("flowers", name), 0, call(flower_map, learner)) for name, learner in {ICL: model, **RIVALS}.items()]
+    return [
+        Measurement(("flowers", name), 0, call(flower_map, learner)) for name, learner in {ICL: model, **RIVALS}.items()
+    ]
 
 
 def _regions(numbers: Numbers) -> Figure:

@@ -85,7 +85,9 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
     models = {name: trained[name, MIXTURE] for name in (ICL, CAUSAL, GRADIENT)}
     selectors = {
         name: call(selection, list(members.values()), list(FAMILIES.values()), rule, soft)
-        for name, (rule, soft) in zip(SELECTORS, (("loo", False), ("loo", True), ("evidence", False), ("evidence", True)), strict=True)
+        for name, (rule, soft) in zip(
+            SELECTORS, (("loo", False), ("loo", True), ("evidence", False), ("evidence", True)), strict=True
+        )
     }
     planned: list[Planned] = []
     for place, family in PLACES.items():
@@ -154,7 +156,7 @@ def hindsight_bound(
     seed: int,
     threads: int,
 ) -> dict[str, np.ndarray]:
-    """"bound": accuracy of the member that is best on a task, mean over context lengths, (T,)."""
+    """Measures "bound": accuracy of the member that is best on a task, mean over context lengths, (T,)."""
     found = hindsight(
         members,
         family,

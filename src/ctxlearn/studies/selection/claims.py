@@ -46,7 +46,8 @@ def found(numbers: Numbers) -> Found:
     scores, decided = numbers["score"], numbers["decision"]
     families = dict.fromkeys(key[2] for key in decided)
     same = {
-        (family,): 100 * (decided[ICL, "", family] - decided[BAYES_MIXTURE, "", family]).apply(lambda v: v == 0).averaged()
+        (family,): 100
+        * (decided[ICL, "", family] - decided[BAYES_MIXTURE, "", family]).apply(lambda v: v == 0).averaged()
         for family in families
     }
     return Found(

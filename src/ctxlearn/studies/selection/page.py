@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import torch
 
 from ctxlearn.episodes import Tasks
 from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Contestant, Measurement
+from ctxlearn.lab.measurements import Contestants, Measurement
 from ctxlearn.lab.page import Figure, Section, Table
 from ctxlearn.lab.plots import draw_levels, draw_lines, grid, interval_rows, legend_below, lines
 from ctxlearn.lab.samples import Numbers, Samples
@@ -85,12 +85,12 @@ def one_task(n_context: int) -> tuple[Tasks, list[torch.Tensor]]:
 
 
 def task_map(learner: Learner, n_context: int) -> dict[str, np.ndarray]:
-    """"map": what a learner answers on the map of that task, (90, 90)."""
+    """Measures "map": what a learner answers on the map of that task, (90, 90)."""
     tasks, sides = one_task(n_context)
     return {"map": decided_map(learner, tasks.x, tasks.y, torch.cartesian_prod(*sides)[None])}
 
 
-def map_measurements(learners: Mapping[str, Contestant], n_context: int) -> list[Measurement]:
+def map_measurements(learners: Contestants, n_context: int) -> list[Measurement]:
     """One map of each."""
     return [
         Measurement((MAP, n_context, name), 0, call(task_map, learner, n_context)) for name, learner in learners.items()

@@ -53,10 +53,8 @@ def measurements(
     ]
 
 
-def measure(
-    learner: str, task: str, sizes: Sequence[int], draws: int, known: str, rows: str
-) -> dict[str, object]:
-    """"measures" by draw and context size, (draws, sizes, 5), and "calibration", counts by confidence, (sizes, bins, 3).
+def measure(learner: str, task: str, sizes: Sequence[int], draws: int, known: str, rows: str) -> dict[str, object]:
+    """Give "measures" by draw and context size, (draws, sizes, 5), and "calibration", counts by confidence, (sizes, bins, 3).
 
     `known` and `rows` are what the result depends on besides: the learner's answers elsewhere, and the table.
     """

@@ -10,8 +10,8 @@ import pandas as pd
 from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.lab.page import Section, Table, percent
 from ctxlearn.studies.tables.catalogue import TableTask, task_data
-from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.claims import FEW, MANY, differences
+from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.plots import (
     accuracy_figure,
     difference_figure,
