@@ -8,6 +8,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from ctxlearn.expressiveness.initialization import StartsAsProtoNet
 from ctxlearn.lab import Paired, Samples
 from ctxlearn.lab.calls import trainings_in
 from ctxlearn.lab.measurements import all_measurements
@@ -22,11 +23,10 @@ from ctxlearn.studies.expressiveness.initialization import (
     CONSTRUCTED,
     RANDOM,
     STANDARD,
-    StartsAsProtoNet,
     starting_points,
 )
 from ctxlearn.studies.expressiveness.plots import Group, Point, draw_plane
-from ctxlearn.studies.expressiveness.ridge_rates import SCHEDULES, Rates, chebyshev_steps, equal_steps
+from ctxlearn.studies.expressiveness.ridge_rates import SCHEDULES, Rates
 
 
 @pytest.fixture(scope="module")
@@ -179,17 +179,6 @@ def test_claims_of_rates_are_about_the_worst():
     error = {name: np.array([[0.1, 0.1], [0.2, 0.2]]) for name in SCHEDULES}
     bound = {name: np.full(2, value) for name, value in zip(SCHEDULES, (0.3, 0.15), strict=True)}
     assert [c.verdict for c in claims._rates(Rates((1, 2), error, bound, 5.0))] == ["holds", "fails"]
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 8, 32])
-def test_steps_contract_every_curvature_as_much_as_their_rates_say(k):
-    low, high = 0.2, 5.0
-    curvature = np.linspace(low, high, 500)
-    for steps, kappa, factor in ((equal_steps, high / low, 1), (chebyshev_steps, (high / low) ** 0.5, 2)):
-        sizes = steps(k, low, high)
-        assert len(sizes) == k
-        left = np.abs(np.prod([1 - size * curvature for size in sizes], axis=0)).max()
-        assert left <= factor * ((kappa - 1) / (kappa + 1)) ** k * (1 + 1e-9)
 
 
 def test_points_of_the_plane_are_found_again():

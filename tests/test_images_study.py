@@ -6,12 +6,9 @@ import torch
 
 from ctxlearn.lab.calls import trainings_in
 from ctxlearn.lab.measurements import all_measurements
-from ctxlearn.learners import Conv4, ProtoNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.images import PROFILES, STUDY
 from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet
-from ctxlearn.studies.images.initialization import StartsAsPrototypes
 from ctxlearn.studies.images.metrics import GROUPED, SCRIPTS, digits, episode_accuracy, scripts
 from ctxlearn.studies.images.settings import (
     CLASSICAL,
@@ -93,26 +90,6 @@ def test_what_is_tested_on_is_never_trained_on():
     kinds = {s["code"]: s["kind"] for s in glyph_index()["scripts"]}
     assert {kinds[name] for name in alphabets.domains.names} == {"alphabet"}
     assert {kinds[name] for name in others.domains.names} == set(OTHERS)
-
-
-@pytest.mark.parametrize("shots", [1, 2, 5])
-@pytest.mark.parametrize("depth", [2, 3])
-def test_untrained_the_transformer_is_protonet(shots, depth):
-    encoder = Conv4(1, (4, 4, 4, 8))
-    start = StartsAsPrototypes((1, 28, 28), 3, encoder, width=24, depth=depth, hidden=8)
-    rule = ProtoNet((1, 28, 28), 3, encoder=encoder)
-    episode = glyphs("validation", 3).sample(4, 18, generator=torch.Generator().manual_seed(0)).split(3 * shots)
-    answers = (m(episode.context_x, episode.context_y, episode.query_x).log_softmax(-1) for m in (start, rule))
-    torch.testing.assert_close(*answers, rtol=0, atol=1e-4)
-
-
-def test_a_start_is_rebuilt_from_its_arguments():
-    first = StartsAsPrototypes((1, 28, 28), 3, Conv4(1, (4, 4, 4, 8), seed=3), width=24, hidden=8, seed=5)
-    again = instantiate(configuration(first))
-    for (name, p), q in zip(first.named_parameters(), again.parameters(), strict=True):
-        assert torch.equal(p, q), name
-        trained = name.startswith("encoder.") or (name.startswith("blocks.") and p.ndim > 1)
-        assert p.requires_grad == q.requires_grad == trained
 
 
 def test_digits_are_images_of_the_glyphs_form():

@@ -14,10 +14,9 @@ from ctxlearn.evaluation.curves import answer_prefixes, score_output
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.domains.settings import Part
-from ctxlearn.studies.inner_steps import take_inner_steps
 from ctxlearn.tasks.domains import Domain
 from ctxlearn.training import Adaptable
-from ctxlearn.training.adaptation import descend
+from ctxlearn.training.adaptation import descend, take_inner_steps
 
 OWN = "inner steps"
 

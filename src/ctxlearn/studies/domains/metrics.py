@@ -16,17 +16,7 @@ from ctxlearn.lab.samples import Numbers, Paired, Samples
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
 from ctxlearn.seeding import Stream
-from ctxlearn.studies.domains.fine_tuning import (
-    NOT_AT_ALL,
-    OWN,
-    Met,
-    Way,
-    best_way,
-    follow,
-    meet,
-    score,
-    ways_of,
-)
+from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Met, Way, best_way, follow, meet, score, ways_of
 from ctxlearn.studies.domains.settings import ICL, M2, Part, icl_training, m2_training
 from ctxlearn.tasks import GaussianWeights
 from ctxlearn.threads import Workers

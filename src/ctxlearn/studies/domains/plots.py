@@ -10,10 +10,7 @@ from ctxlearn.lab.plots import BLACK, BLUE, GREEN, GREY, ORANGE, Style, draw_lev
 from ctxlearn.studies.domains.metrics import CHANCE, GIVEN, KNOWN, UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import CLASSIFICATION, GAIN, ICL, M2, REGRESSION, Part
 
-AXES = {
-    REGRESSION: "excess squared error (units of y, squared)",
-    CLASSIFICATION: "error rate (share of points)",
-}
+AXES = {REGRESSION: "excess squared error (units of y, squared)", CLASSIFICATION: "error rate (share of points)"}
 CHANCES = {REGRESSION: "chance: answer 0", CLASSIFICATION: "chance: guess"}
 WORDS = {ICL: "in-context learning", M2: "M2"}
 STYLES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import GradientAdaptation, InContextTransformer
@@ -101,44 +102,23 @@ class Part:
 Sizes = Mapping[str, Part]
 """Of one profile: its kinds of domains by name."""
 
+SMOKE: dict[str, Any] = {
+    "width": 8,
+    "depth": 1,
+    "n_tasks": 4,
+    "inner_steps": 2,
+    "batch": 8,
+    "sizes": (4, 8),
+    "limits": (4, 6),
+    "adamw_rates": (3e-3,),
+    "sgd_rates": (0.01,),
+    "n_validation": 2,
+    "n_test": 3,
+}
 PROFILES: dict[str, Sizes] = {
     "smoke": {
-        REGRESSION: Part(
-            GaussianWeights(2),
-            n_points=5,
-            width=8,
-            depth=1,
-            meta_steps=4,
-            n_domains=2,
-            n_tasks=4,
-            inner_steps=2,
-            batch=8,
-            sizes=(4, 8),
-            limits=(4, 6),
-            adamw_rates=(3e-3,),
-            sgd_rates=(0.01,),
-            n_validation=2,
-            n_test=3,
-            n_test_tasks=6,
-        ),
-        CLASSIFICATION: Part(
-            GaussianHalfSpaces(2),
-            n_points=4,
-            width=8,
-            depth=1,
-            meta_steps=3,
-            n_domains=2,
-            n_tasks=4,
-            inner_steps=2,
-            batch=8,
-            sizes=(4, 8),
-            limits=(4, 6),
-            adamw_rates=(3e-3,),
-            sgd_rates=(0.01,),
-            n_validation=2,
-            n_test=3,
-            n_test_tasks=4,
-        ),
+        REGRESSION: Part(GaussianWeights(2), n_points=5, meta_steps=4, n_test_tasks=6, **SMOKE),
+        CLASSIFICATION: Part(GaussianHalfSpaces(2), n_points=4, meta_steps=3, n_test_tasks=4, **SMOKE),
     },
     "quick": {
         REGRESSION: Part(GaussianWeights()),

@@ -5,49 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ctxlearn.expressiveness import construct
+from ctxlearn.expressiveness.initialization import StartsAsProtoNet
 from ctxlearn.lab.measurements import Contestant, Key
 from ctxlearn.lab.trainings import Training
-from ctxlearn.learners import InContextTransformer, ProtoNet
+from ctxlearn.learners import InContextTransformer
 from ctxlearn.studies.arms import ICL, MIXTURE, icl_learner, mixture
 
 CONSTRUCTED, RANDOM, STANDARD = "starts as ProtoNet", "starts at random", "standard model"
 ARMS = (CONSTRUCTED, RANDOM, STANDARD)
-
-
-class StartsAsProtoNet(InContextTransformer):
-    """A transformer whose initial weights are the construction of ProtoNet on the inputs themselves.
-
-    Untrained it is the nearest-class-mean rule, up to rounding. It is rebuilt from its arguments alone, so a run can
-    name it; a trained one is an `InContextTransformer` like any other.
-
-    Args:
-        n_features: an int d or the shape of one input.
-        n_classes: C >= 2.
-        width: of the stream; what the construction does not need is spare.
-        hidden: hidden units of each block, likewise.
-        seed: of the spare weights.
-
-    Raises:
-        ValueError: a width or number of hidden units that is too small.
-    """
-
-    def __init__(
-        self, n_features: int | tuple[int, ...], n_classes: int, width: int = 64, hidden: int = 128, seed: int = 0
-    ) -> None:
-        rule = ProtoNet(n_features, n_classes, encoder="identity")
-        built = construct(rule, width=width, hidden=hidden, seed=seed).float()
-        super().__init__(
-            n_features,
-            n_classes,
-            width=width,
-            encoder="identity",
-            blocks=built.block_configs,
-            mask=built.mask,
-            readout=built.readout,
-            seed=seed,
-        )
-        self.load_state_dict(built.state_dict())
 
 
 def starting_points(seed: int) -> dict[str, InContextTransformer]:

@@ -154,7 +154,7 @@ def rates_section(rates: Rates) -> Section:
             "A transformer of k blocks does k gradient steps, not ridge regression itself; it comes as near as the steps do. With"
             f" curvatures of all contexts between l and u, and kappa = u / l = {rates.kappa:.1f} here (penalty {PENALTY:g}), k equal steps"
             " of size 2 / (l + u) leave at most ((kappa - 1) / (kappa + 1))^k of the error, and Chebyshev's step sizes at most"
-            " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k.",
+            " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k."
         ],
         [
             Figure(

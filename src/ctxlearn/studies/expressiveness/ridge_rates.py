@@ -14,6 +14,7 @@ from ctxlearn.lab.calls import call
 from ctxlearn.lab.measurements import Measurement
 from ctxlearn.lab.samples import Numbers
 from ctxlearn.references import GradientDescent, Ridge
+from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import LinearRegression
 
@@ -39,25 +40,6 @@ class Rates:
     error: dict[str, np.ndarray]
     bound: dict[str, np.ndarray]
     kappa: float
-
-
-def equal_steps(k: int, low: float, high: float) -> list[float]:
-    """The best k equal steps for curvatures in [low, high]."""
-    return [2 / (low + high)] * k
-
-
-def chebyshev_steps(k: int, low: float, high: float) -> list[float]:
-    """The best k steps for curvatures in [low, high]: one over the roots of Chebyshev's polynomial, far ones in turn.
-
-    In their natural order the first steps, all long, would let rounding errors grow.
-
-    Source: Young 1953; Lebedev and Finogenov 1971 for the order.
-    """
-    roots = [(high + low) / 2 - (high - low) / 2 * math.cos(math.pi * (2 * i + 1) / (2 * k)) for i in range(k)]
-    order = [0]
-    while len(order) < k:
-        order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]
-    return [1 / roots[i] for i in order if i < k]
 
 
 def measurements(n_tasks: int, steps: Sequence[int]) -> list[Measurement]:

@@ -14,15 +14,7 @@ from ctxlearn.lab.samples import Samples
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.arms import STYLES
 from ctxlearn.studies.images.fine_tuning import OWN
-from ctxlearn.studies.images.metrics import (
-    DIGITS,
-    GROUPED,
-    NEW_ALPHABETS,
-    NEW_KINDS,
-    SCRIPTS,
-    families,
-    gain,
-)
+from ctxlearn.studies.images.metrics import DIGITS, GROUPED, NEW_ALPHABETS, NEW_KINDS, SCRIPTS, families, gain
 from ctxlearn.studies.images.settings import (
     CLASSICAL,
     CURRICULUM,

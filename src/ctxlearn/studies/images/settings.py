@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ctxlearn.expressiveness.initialization import StartsAsPrototypes
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import (
     CNP,
@@ -19,7 +20,6 @@ from ctxlearn.learners import (
     ProtoNet,
 )
 from ctxlearn.references import NearestNeighbor
-from ctxlearn.studies.images.initialization import StartsAsPrototypes
 from ctxlearn.tasks import Pooled, TaskFamily, glyphs
 from ctxlearn.training import (
     Adaptable,
@@ -228,12 +228,7 @@ def m2_training(sizes: Sizes, way: int, seed: int) -> Training:
     meta = sizes.meta
     rounds = 2 * meta.shots + 1
     source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, rounds * way)
-    adaptation = GradientAdaptation(
-        meta.inner_steps,
-        meta.inner_size,
-        first_order=True,
-        parameters="encoder.*",
-    )
+    adaptation = GradientAdaptation(meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*")
     config = TrainingConfig(
         steps=meta.steps,
         tasks_per_step=meta.n_domains * meta.n_tasks,

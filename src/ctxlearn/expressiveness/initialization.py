@@ -1,4 +1,4 @@
-"""An in-context transformer that begins as ProtoNet, and is trained from there."""
+"""In-context transformers whose training begins at a construction: they are ProtoNet at first."""
 
 from __future__ import annotations
 
@@ -6,12 +6,48 @@ import torch
 from torch import nn
 
 from ctxlearn.checks import check_int
+from ctxlearn.expressiveness import construct
 from ctxlearn.expressiveness.wiring import BIAS, Circuit, Head, Layer, Units, assemble, eye
-from ctxlearn.learners import BlockConfig, InContextTransformer
+from ctxlearn.learners import BlockConfig, InContextTransformer, ProtoNet
 from ctxlearn.learners.encoders import Encoder
 
 GATE = 2.0**8
 """Taken off a point's products with the means of other classes than its own; more than any of them, in units of sqrt(e)."""
+
+
+class StartsAsProtoNet(InContextTransformer):
+    """A transformer whose initial weights are the construction of ProtoNet on the inputs themselves.
+
+    Untrained it is the nearest-class-mean rule, up to rounding. It is rebuilt from its arguments alone, so a run can
+    name it; a trained one is an `InContextTransformer` like any other.
+
+    Args:
+        n_features: an int d or the shape of one input.
+        n_classes: C >= 2.
+        width: of the stream; what the construction does not need is spare.
+        hidden: hidden units of each block, likewise.
+        seed: of the spare weights.
+
+    Raises:
+        ValueError: a width or number of hidden units that is too small.
+    """
+
+    def __init__(
+        self, n_features: int | tuple[int, ...], n_classes: int, width: int = 64, hidden: int = 128, seed: int = 0
+    ) -> None:
+        rule = ProtoNet(n_features, n_classes, encoder="identity")
+        built = construct(rule, width=width, hidden=hidden, seed=seed).float()
+        super().__init__(
+            n_features,
+            n_classes,
+            width=width,
+            encoder="identity",
+            blocks=built.block_configs,
+            mask=built.mask,
+            readout=built.readout,
+            seed=seed,
+        )
+        self.load_state_dict(built.state_dict())
 
 
 class StartsAsPrototypes(InContextTransformer):
