@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from ctxlearn.cli.csv_files import CsvFile
 from runs import small
 from tables import blobs, untrained
 

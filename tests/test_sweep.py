@@ -150,11 +150,8 @@ def test_callbacks_hear_every_row_and_change_nothing(tmp_path):
 class Writer:
     """In TensorBoard's place, which is not among the packages of the tests."""
 
-    made = []
-
     def __init__(self, log_dir):
         self.folder, self.scalars, self.closed = log_dir, [], False
-        Writer.made.append(self)
 
     def add_scalar(self, name, value, step):
         self.scalars.append((name, step))
@@ -168,8 +165,9 @@ class Writer:
 
 def test_tensorboard_is_handed_the_metrics(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
-    run = train(tmp_path / "run", TensorBoard(tmp_path / "board"))
-    (writer,) = Writer.made
+    board = TensorBoard(tmp_path / "board")
+    run = train(tmp_path / "run", board)
+    writer = board._writer
     assert writer.folder == str(tmp_path / "board")
     assert [step for name, step in writer.scalars if name == "loss"] == [0, 1, 2]
     assert writer.text == ("run", str(run.folder), 3)
@@ -197,7 +195,9 @@ def test_weights_and_biases_is_offline_unless_asked(tmp_path, monkeypatch):
         WeightsAndBiases("mine", mode="disabled")
 
 
-@pytest.mark.parametrize(("make", "extra"), [(lambda: TensorBoard("x"), "tensorboard"), (lambda: WeightsAndBiases("x"), "wandb")])
+@pytest.mark.parametrize(
+    ("make", "extra"), [(lambda: TensorBoard("x"), "tensorboard"), (lambda: WeightsAndBiases("x"), "wandb")]
+)
 def test_a_logger_that_is_not_installed_is_named(make, extra, monkeypatch):
     for name in ("wandb", "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
+    from ctxlearn.lab.sweep import sweep
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.lab.sweep import sweep
     from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
 
 __version__ = "0.1.0"

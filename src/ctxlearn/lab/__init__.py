@@ -8,9 +8,32 @@ the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables
 from ctxlearn.lab.calls import Call, Kept, call
 from ctxlearn.lab.claims import Claim, Says, tally, together
 from ctxlearn.lab.jobs import Job, run_job
-from ctxlearn.lab.measurements import Cell, Measurement, answer, decision, score
+from ctxlearn.lab.measurements import Cell, Contestant, Contestants, Key, Measurement, Planned, answer, decision, score
 from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
-from ctxlearn.lab.plots import Style, draw_lines, forest, grid, interval_rows, lines
+from ctxlearn.lab.plots import (
+    BLACK,
+    BLUE,
+    CHANCE,
+    DOTTED,
+    GREEN,
+    GREY,
+    LEMON,
+    ORANGE,
+    PINK,
+    RC,
+    SKY,
+    YELLOW,
+    Style,
+    draw_levels,
+    draw_lines,
+    forest,
+    grid,
+    interval_rows,
+    label,
+    legend_below,
+    lines,
+    shared_legend,
+)
 from ctxlearn.lab.pool import Executor, JobFailed
 from ctxlearn.lab.reproduction import StudyResult, reproduce_study
 from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
@@ -20,19 +43,35 @@ from ctxlearn.lab.sweep import Sweep, sweep
 from ctxlearn.lab.trainings import Training
 
 __all__ = [
+    "BLACK",
+    "BLUE",
+    "CHANCE",
+    "DOTTED",
+    "GREEN",
+    "GREY",
+    "LEMON",
+    "ORANGE",
+    "PINK",
+    "RC",
+    "SKY",
+    "YELLOW",
     "Call",
     "Cell",
     "Claim",
+    "Contestant",
+    "Contestants",
     "Executor",
     "Figure",
     "Job",
     "JobFailed",
     "Kept",
+    "Key",
     "Measurement",
     "NotPaired",
     "Numbers",
     "Page",
     "Paired",
+    "Planned",
     "Samples",
     "Says",
     "Section",
@@ -49,15 +88,19 @@ __all__ = [
     "cell",
     "count",
     "decision",
+    "draw_levels",
     "draw_lines",
     "forest",
     "grid",
     "interval_rows",
+    "label",
+    "legend_below",
     "lines",
     "percent",
     "reproduce_study",
     "run_job",
     "score",
+    "shared_legend",
     "side_by_side",
     "sweep",
     "tally",

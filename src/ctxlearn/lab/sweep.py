@@ -91,7 +91,11 @@ def sweep(
         "training": config,
     }
     trainings = [_training(made, point) for point in points]
-    planned = [] if test is None else [Cell((i,), test, {"it": t}, config.seed, n_tasks, config.n_points) for i, t in enumerate(trainings)]
+    planned = (
+        []
+        if test is None
+        else [Cell((i,), test, {"it": t}, config.seed, n_tasks, config.n_points) for i, t in enumerate(trainings)]
+    )
     measurements = all_measurements(planned)
     folder = Path(out)
     store = Store(folder)
@@ -100,7 +104,10 @@ def sweep(
     rows = []
     for i, (point, training) in enumerate(zip(points, trainings, strict=True)):
         run = store.run_path(training.hash)
-        row: dict[str, Any] = {**point, "validation_loss": load_tensors(run / "model.safetensors")[1]["validation_loss"]}
+        row: dict[str, Any] = {
+            **point,
+            "validation_loss": load_tensors(run / "model.safetensors")[1]["validation_loss"],
+        }
         if test is not None:
             found = load_numbers(measurements, store)["score"]["it", i].averaged().interval()
             row |= {"score": found.value, "low": found.low, "high": found.high}
@@ -113,7 +120,9 @@ def sweep(
 def grid_points(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination of the values of a grid."""
     if not isinstance(grid, Mapping) or not grid:
-        raise ValueError(f"grid: expected values by setting, {{'training.learning_rate': [1e-3, 3e-3]}} say, got {describe(grid)}")
+        raise ValueError(
+            f"grid: expected values by setting, {{'training.learning_rate': [1e-3, 3e-3]}} say, got {describe(grid)}"
+        )
     for name, values in grid.items():
         if not isinstance(values, Sequence) or isinstance(values, str) or not len(values):
             raise ValueError(f"grid[{name!r}]: expected a list of values, got {describe(values)}")

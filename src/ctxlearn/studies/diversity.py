@@ -10,14 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.claims import Claim, Says, tally, together
-from ctxlearn.lab.measurements import Cell, answer, score
-from ctxlearn.lab.page import Figure, Page, Section, Table, count
-from ctxlearn.lab.plots import BLACK, BLUE, ORANGE, Style, draw_levels, draw_lines, grid, interval_rows, shared_legend
-from ctxlearn.lab.samples import Numbers, Samples
-from ctxlearn.lab.study import Study
-from ctxlearn.lab.trainings import Training
+from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
 from ctxlearn.references import LinearGaussian, LinearPool
 from ctxlearn.tasks import LinearRegression, Pool, TaskFamily
@@ -26,7 +19,7 @@ from ctxlearn.training import TrainingConfig
 UNLIMITED = "unlimited"
 KINDS = ("seen", "unseen")
 MODEL, PRIOR, MEMORY = "in-context model", "Bayes of the prior (ridge)", "Bayes of the pool"
-STYLES = {MODEL: Style(BLUE, marker="o"), PRIOR: Style(BLACK, "--"), MEMORY: Style(ORANGE, ":")}
+STYLES = {MODEL: lab.Style(lab.BLUE, marker="o"), PRIOR: lab.Style(lab.BLACK, "--"), MEMORY: lab.Style(lab.ORANGE, ":")}
 
 
 @dataclass(frozen=True)
@@ -71,14 +64,14 @@ def sources(sizes: Sizes) -> dict[str, TaskFamily]:
     return {**pools, UNLIMITED: prior}
 
 
-def training(sizes: Sizes, arm: str, source: TaskFamily, seed: int) -> Training:
+def training(sizes: Sizes, arm: str, source: TaskFamily, seed: int) -> lab.Training:
     """The model of one arm."""
     blocks = [BlockConfig(heads=2, hidden=2 * sizes.width, activation="relu")] * sizes.depth
     learner = InContextTransformer(
         sizes.n_features, None, width=sizes.width, blocks=blocks, encoder="identity", seed=seed
     )
     config = TrainingConfig(steps=sizes.steps, tasks_per_step=sizes.tasks_per_step, n_points=sizes.n_points, seed=seed)
-    return Training(f"{arm} tasks, seed {seed}", learner, source, config)
+    return lab.Training(f"{arm} tasks, seed {seed}", learner, source, config)
 
 
 def memory(pool: Pool, noise: float) -> LinearPool:
@@ -86,7 +79,7 @@ def memory(pool: Pool, noise: float) -> LinearPool:
     return LinearPool(pool.parameters["weights"], noise)
 
 
-def plan(sizes: Sizes, seed: int) -> list[Cell]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
     """Every arm with its Bayes predictors, on tasks of its pool and on new ones."""
     arms = sources(sizes)
     cells = []
@@ -96,52 +89,54 @@ def plan(sizes: Sizes, seed: int) -> list[Cell]:
             PRIOR: LinearGaussian(0.0, 1.0, sizes.noise, sizes.n_features),
         }
         if arm != UNLIMITED:
-            contestants[MEMORY] = call(memory, source, sizes.noise)
+            contestants[MEMORY] = lab.call(memory, source, sizes.noise)
         for kind, family in zip(KINDS, (source, arms[UNLIMITED]), strict=True):
-            measures = (score, answer)
-            cells.append(Cell((arm, kind), family, contestants, seed, sizes.n_tasks, sizes.n_points, measures=measures))
+            measures = (lab.score, lab.answer)
+            cells.append(
+                lab.Cell((arm, kind), family, contestants, seed, sizes.n_tasks, sizes.n_points, measures=measures)
+            )
     return cells
 
 
-def errors(sizes: Sizes, numbers: Numbers) -> Samples:
+def errors(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:
     """By predictor, arm and kind of task: squared error / d, mean over n >= 1."""
     return numbers["score"].map(lambda found: found.averaged() / sizes.n_features)
 
 
-def distances(sizes: Sizes, numbers: Numbers) -> Samples:
+def distances(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:
     """By predictor, arm and kind of task: squared difference / d of its answers from the model's, mean over n >= 1."""
     answers = numbers["answer"]
     gaps = {key: answers[key] - answers[MODEL, *key[1:]] for key in answers}
-    return Samples({key: gap.apply(np.square).averaged() / sizes.n_features for key, gap in gaps.items()})
+    return lab.Samples({key: gap.apply(np.square).averaged() / sizes.n_features for key, gap in gaps.items()})
 
 
-def claims(sizes: Sizes, numbers: Numbers) -> list[Claim]:
+def claims(sizes: Sizes, numbers: lab.Numbers) -> list[lab.Claim]:
     """Every claim of the study."""
     few, many = f"2^{sizes.exponents[0]}", f"2^{sizes.exponents[-1]}"
     error, gap = errors(sizes, numbers), distances(sizes, numbers)
     unit = "squared error / d, mean over n >= 1"
-    return together(
+    return lab.together(
         "diversity",
         [
-            Says(
+            lab.Says(
                 "few-tasks-are-memorised",
                 f"Trained on {few} tasks, the model answers unseen tasks more like the pool's Bayes predictor than like the prior's",
                 "squared distance to the prior's Bayes minus to the pool's, over d, mean over n >= 1, unseen tasks",
                 gap[PRIOR, few, "unseen"] - gap[MEMORY, few, "unseen"],
             ),
-            Says(
+            lab.Says(
                 "many-tasks-are-learned",
                 f"Trained on {many} tasks, the model answers unseen tasks more like the prior's Bayes predictor than like the pool's",
                 "squared distance to the pool's Bayes minus to the prior's, over d, mean over n >= 1, unseen tasks",
                 gap[MEMORY, many, "unseen"] - gap[PRIOR, many, "unseen"],
             ),
-            Says(
+            lab.Says(
                 "memory-helps-on-seen-tasks",
                 f"Trained on {few} tasks, the model beats the prior's Bayes predictor on those tasks",
                 f"prior's Bayes minus model, {unit}, seen tasks",
                 error[PRIOR, few, "seen"] - error[MODEL, few, "seen"],
             ),
-            Says(
+            lab.Says(
                 "unlimited-tasks-reach-bayes",
                 "Trained on tasks without limit, the model's error is within 10 % of the smallest possible one",
                 f"model minus 1.1 times the prior's Bayes, {unit}",
@@ -152,19 +147,19 @@ def claims(sizes: Sizes, numbers: Numbers) -> list[Claim]:
     )
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     decided = claims(sizes, numbers)
     error, gap = errors(sizes, numbers), distances(sizes, numbers)
     results = error.frame("learner", "trained_on", "family")
     results["family"] = "linear-regression, " + results["family"]
-    return Page(
+    return lab.Page(
         title="How many tasks turn memorising into learning?",
         asked="A model trained on few distinct tasks can learn them by heart, and answer a new task as if it were one of them; or it "
         "can learn to learn, and answer new tasks as well as old ones. Which does it do, for pools of "
         f"{', '.join(f'2^{k}' for k in sizes.exponents)} tasks and without limit?",
-        found=f"{_turn(sizes, gap)} {tally(decided)}",
-        sure=f"{count(sizes.n_tasks, 'test task')} seen and as many unseen per seed, {count(numbers.seeds, 'training seed')}; one model "
+        found=f"{_turn(sizes, gap)} {lab.tally(decided)}",
+        sure=f"{lab.count(sizes.n_tasks, 'test task')} seen and as many unseen per seed, {lab.count(numbers.seeds, 'training seed')}; one model "
         "size and one training length: with more steps, more is memorised.",
         claims=decided,
         results=results.assign(distance_of_model=gap.frame("learner", "trained_on", "family")["mean"]),
@@ -172,7 +167,7 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-def _turn(sizes: Sizes, gap: Samples) -> str:
+def _turn(sizes: Sizes, gap: lab.Samples) -> str:
     """Where the model's answers to unseen tasks come nearer to the prior's Bayes than to the pool's."""
     for arm in (f"2^{k}" for k in sizes.exponents):
         if gap[PRIOR, arm, "unseen"].mean() < gap[MEMORY, arm, "unseen"].mean():
@@ -180,21 +175,21 @@ def _turn(sizes: Sizes, gap: Samples) -> str:
     return "For every pool tried the model answers unseen tasks more like its pool's Bayes predictor than like the prior's."
 
 
-def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
+def _section(sizes: Sizes, error: lab.Samples, gap: lab.Samples) -> lab.Section:
     arms = [*(f"2^{k}" for k in sizes.exponents), UNLIMITED]
-    table = interval_rows(error.intervals(), "learner pool kind")
-    figure, axes = grid(1, 3, width=10.5, height=3.7)
+    table = lab.interval_rows(error.intervals(), "learner pool kind")
+    figure, axes = lab.grid(1, 3, width=10.5, height=3.7)
     for axis, kind in zip(axes[0], KINDS, strict=False):
-        draw_lines(axis, table[table["kind"] == kind], x="pool", by="learner", styles=STYLES)
-        draw_levels(axis, {"chance": 1 + sizes.noise**2 / sizes.n_features})
+        lab.draw_lines(axis, table[table["kind"] == kind], x="pool", by="learner", styles=STYLES)
+        lab.draw_levels(axis, {"chance": 1 + sizes.noise**2 / sizes.n_features})
         axis.set_title(f"{kind} tasks", loc="left", fontsize=10)
         axis.set_ylabel("squared error / d, mean over n >= 1")
-    shared_legend(figure, axes[0][0], 4)
+    lab.shared_legend(figure, axes[0][0], 4)
     from_bayes = {
         key: found.interval() for key, found in gap.items() if key[0] != MODEL and key[1:] == (key[1], "unseen")
     }
-    table = interval_rows(from_bayes, "learner pool kind")
-    draw_lines(axes[0][2], table[table["pool"] != UNLIMITED], x="pool", by="learner", styles=STYLES, spread="none")
+    table = lab.interval_rows(from_bayes, "learner pool kind")
+    lab.draw_lines(axes[0][2], table[table["pool"] != UNLIMITED], x="pool", by="learner", styles=STYLES, spread="none")
     axes[0][2].set_title("the model's distance, unseen tasks", loc="left", fontsize=10)
     axes[0][2].set_ylabel("squared difference / d")
     for axis in axes[0]:
@@ -208,7 +203,7 @@ def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
         for arm in arms
         for kind in KINDS
     ]
-    return Section(
+    return lab.Section(
         "Memorising against learning",
         [
             f"Tasks are noisy linear regressions, d = {sizes.n_features}, noise {sizes.noise:g}, N = {sizes.n_points}. A pool's Bayes"
@@ -216,7 +211,7 @@ def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
             " regression with the right penalty. On its own tasks the first is the best possible, on new tasks the second.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "diversity",
                 figure,
                 "Left and middle: error on tasks of the pool and on new ones; chance: answer 0. Right: which Bayes predictor the model"
@@ -224,8 +219,8 @@ def _section(sizes: Sizes, error: Samples, gap: Samples) -> Section:
                 "Three charts against the number of distinct training tasks; the table below has the numbers.",
             )
         ],
-        [Table("Squared error / d, mean over n >= 1", ["trained on, tested on", *STYLES], rows)],
+        [lab.Table("Squared error / d, mean over n >= 1", ["trained on, tested on", *STYLES], rows)],
     )
 
 
-STUDY = Study("diversity", PROFILES, plan, present)
+STUDY = lab.Study("diversity", PROFILES, plan, present)

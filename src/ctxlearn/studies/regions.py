@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from torch import Tensor
 
-from ctxlearn.lab.plots import BLUE, ORANGE, RC
+from ctxlearn import lab
 from ctxlearn.learners import Learner
 
-POINT_COLOURS = (BLUE, ORANGE)
+POINT_COLOURS = (lab.BLUE, lab.ORANGE)
 
 
 def sides_around(low: Sequence[float], high: Sequence[float], steps: int) -> list[Tensor]:
@@ -33,7 +33,7 @@ def decided_map(learner: Learner, context_x: Tensor, context_y: Tensor, grid: Te
 def draw_map(axes: Axes, sides: Sequence[Tensor], decided: np.ndarray) -> None:
     """The two classes as shades."""
     shades = ListedColormap(["#cfe3f3", "#fbdcc4"])
-    with mpl.rc_context(RC):
+    with mpl.rc_context(lab.RC):
         axes.grid(False)
         axes.pcolormesh(
             sides[0].numpy(), sides[1].numpy(), decided.T, cmap=shades, vmin=0, vmax=1, shading="nearest", rasterized=True
@@ -43,7 +43,7 @@ def draw_map(axes: Axes, sides: Sequence[Tensor], decided: np.ndarray) -> None:
 def draw_points(axes: Axes, x: Tensor, y: Tensor, *, size: float, ringed: bool = True) -> None:
     """Points (n, 2) in the colours of their classes; those of a context are ringed."""
     looks = {"edgecolor": "black", "zorder": 3} if ringed else {"alpha": 0.45, "linewidth": 0}
-    with mpl.rc_context(RC):
+    with mpl.rc_context(lab.RC):
         for c, colour in enumerate(POINT_COLOURS):
             own = x[y == c].numpy()
             axes.scatter(own[:, 0], own[:, 1], s=size, color=colour, **looks)

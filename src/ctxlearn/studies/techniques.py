@@ -10,14 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.measurements import Cell
-from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count
-from ctxlearn.lab.plots import GREY, Style, forest, interval_rows
-from ctxlearn.lab.samples import Numbers, Samples
-from ctxlearn.lab.study import Study
-from ctxlearn.lab.trainings import Training
+from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import Ensemble
 from ctxlearn.tasks import Amortization, Augmented, ClassPrototype, Mixture, PairwiseMetric, Pool, TaskFamily
@@ -96,7 +89,7 @@ def source_of(sizes: Sizes, technique: str) -> TaskFamily:
     return pool
 
 
-def training(sizes: Sizes, technique: str, own: int, member: int = 0) -> Training:
+def training(sizes: Sizes, technique: str, own: int, member: int = 0) -> lab.Training:
     """One training. Techniques start from the weights of the baseline's first member and see its random numbers."""
     seed = MEMBERS * own + member
     objective: Objective = HardestTasks(RandomSplit()) if technique == "hardest tasks" else RandomSplit()
@@ -115,19 +108,19 @@ def training(sizes: Sizes, technique: str, own: int, member: int = 0) -> Trainin
         seed=seed,
         averaging=0.99 if technique == "averaged weights" else 0.0,
     )
-    return Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique), config, objective)
+    return lab.Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique), config, objective)
 
 
-def plan(sizes: Sizes, seed: int) -> list[Cell]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
     """Every technique on new tasks of the family, the same for all techniques of a training seed."""
     family = family_of(sizes)
     cells = []
     for own in training_seeds(sizes, seed):
         members = [training(sizes, BASELINE, own, member) for member in range(MEMBERS)]
         arms = {t: training(sizes, t, own) for t in (*TECHNIQUES, UNLIMITED) if t != ENSEMBLE}
-        contestants = {BASELINE: members[0], **arms, ENSEMBLE: call(ensemble, members)}
+        contestants = {BASELINE: members[0], **arms, ENSEMBLE: lab.call(ensemble, members)}
         named = {(LEARNER, name): contestant for name, contestant in contestants.items()}
-        cells.append(Cell((family.name,), family, named, own, sizes.n_tasks, sizes.n_points))
+        cells.append(lab.Cell((family.name,), family, named, own, sizes.n_tasks, sizes.n_points))
     return cells
 
 
@@ -136,17 +129,17 @@ def ensemble(members: Sequence[Learner]) -> Ensemble:
     return Ensemble(members)
 
 
-def accuracies(numbers: Numbers) -> Samples:
+def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By technique: accuracy in % on new tasks, mean over n >= 1."""
-    return Samples({(key[1],): 100 * found.averaged() for key, found in numbers["score"].items()})
+    return lab.Samples({(key[1],): 100 * found.averaged() for key, found in numbers["score"].items()})
 
 
-def claims(accuracy: Samples) -> list[Claim]:
+def claims(accuracy: lab.Samples) -> list[lab.Claim]:
     """One claim per technique."""
-    return together(
+    return lab.together(
         "techniques",
         [
-            Says(
+            lab.Says(
                 technique.replace(" ", "-"),
                 f"{words}: better on new tasks than training without",
                 "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks",
@@ -157,18 +150,18 @@ def claims(accuracy: Samples) -> list[Claim]:
     )
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     accuracy = accuracies(numbers)
     decided = claims(accuracy)
     n_seeds = len(accuracy[BASELINE].seeds)
-    return Page(
+    return lab.Page(
         title="Do the techniques of deep learning work one level up?",
         asked="Augmentation, mining of hard examples, weight averaging and ensembles make networks better that are trained on few"
         " samples. If the samples are tasks, and the network learns to learn from them, do they still?",
         found=_found(decided),
-        sure=f"{count(n_seeds, 'training seed')} of each technique, all paired with the baseline's on the same"
-        f" {count(sizes.n_tasks, 'new task')} per seed. One family, one model size, {sizes.size} training tasks, and each"
+        sure=f"{lab.count(n_seeds, 'training seed')} of each technique, all paired with the baseline's on the same"
+        f" {lab.count(sizes.n_tasks, 'new task')} per seed. One family, one model size, {sizes.size} training tasks, and each"
         " technique with one setting, fixed beforehand; another number of training tasks may give another order.",
         claims=decided,
         results=numbers["score"].frame("learner", "trained_on", "family"),
@@ -176,7 +169,7 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-def _found(claims: list[Claim]) -> str:
+def _found(claims: list[lab.Claim]) -> str:
     by_verdict = {
         verdict: [c.id.replace("-", " ") for c in claims if c.verdict == verdict]
         for verdict in ("holds", "fails", "undecided")
@@ -185,17 +178,17 @@ def _found(claims: list[Claim]) -> str:
     return " ".join(f"{words[verdict]} {', '.join(names)}." for verdict, names in by_verdict.items() if names)
 
 
-def _section(sizes: Sizes, accuracy: Samples) -> Section:
+def _section(sizes: Sizes, accuracy: lab.Samples) -> lab.Section:
     order = (BASELINE, *TECHNIQUES, UNLIMITED)
     gains = {t: (accuracy[t] - accuracy[BASELINE]).interval() for t in order[1:]}
-    drawing = forest(
-        interval_rows(gains),
+    drawing = lab.forest(
+        lab.interval_rows(gains),
         by="name",
-        styles={UNLIMITED: Style(GREY)},
+        styles={UNLIMITED: lab.Style(lab.GREY)},
         x_label="accuracy on new tasks, with minus without (percentage points)",
     )
-    rows = [[t, cell(accuracy[t].interval()), cell(gains[t], sign=True) if t in gains else ""] for t in order]
-    return Section(
+    rows = [[t, lab.cell(accuracy[t].interval()), lab.cell(gains[t], sign=True) if t in gains else ""] for t in order]
+    return lab.Section(
         "One setting, one technique at a time",
         [
             f"The learner, a set transformer, is trained on {sizes.size} class-prototype tasks (d = {sizes.n_features},"
@@ -204,7 +197,7 @@ def _section(sizes: Sizes, accuracy: Samples) -> Section:
             f' have been drawn. "{UNLIMITED}" draws new training tasks at every step: what more tasks would be worth.',
         ],
         [
-            Figure(
+            lab.Figure(
                 "techniques",
                 drawing,
                 "What each technique adds on new tasks, with 95 % intervals over training seeds.",
@@ -212,7 +205,7 @@ def _section(sizes: Sizes, accuracy: Samples) -> Section:
             )
         ],
         [
-            Table(
+            lab.Table(
                 "Accuracy in % on new tasks, mean over n >= 1, and the paired difference, with 95 % intervals over training seeds",
                 ["technique", "accuracy", "difference from none"],
                 rows,
@@ -221,4 +214,4 @@ def _section(sizes: Sizes, accuracy: Samples) -> Section:
     )
 
 
-STUDY = Study("techniques", PROFILES, plan, present)
+STUDY = lab.Study("techniques", PROFILES, plan, present)

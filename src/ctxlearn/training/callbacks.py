@@ -77,4 +77,6 @@ def _module(name: str, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ValueError(f"{extra} is not installed ({error}); install it with: pip install 'ctxlearn[{extra}]'") from error
+        raise ValueError(
+            f"{extra} is not installed ({error}); install it with: pip install 'ctxlearn[{extra}]'"
+        ) from error

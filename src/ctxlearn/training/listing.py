@@ -13,7 +13,6 @@ from ctxlearn.storage import load_tensors
 from ctxlearn.training.folder import RunFolder
 
 
-
 def runs(folder: Path | str) -> pd.DataFrame:
     """Every run in a folder and in the folders below it, finished or not.
 

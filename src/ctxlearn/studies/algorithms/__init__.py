@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ctxlearn import lab
 from ctxlearn.identification import default_candidates, identify
-from ctxlearn.lab.calls import Call, call
-from ctxlearn.lab.claims import tally
-from ctxlearn.lab.measurements import Cell, Measurement, Planned, answer, decision
-from ctxlearn.lab.page import Page, count
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.study import Study
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import BayesOptimal, LogisticRegression, Ridge
 from ctxlearn.studies import optimal
@@ -69,20 +63,22 @@ def regression_name(noise: float) -> str:
     return f"{ICL} on linear regression, noise {noise:g}"
 
 
-def regression_training(sizes: Sizes, noise: float, seed: int) -> Training:
+def regression_training(sizes: Sizes, noise: float, seed: int) -> lab.Training:
     """The model of linear regression with this noise."""
     blocks = [BlockConfig(heads=2, hidden=128, activation="relu")] * 4
     learner = InContextTransformer(FEATURES, None, blocks=blocks, encoder="identity", seed=seed)
     config = TrainingConfig(
         steps=sizes.regression_steps, tasks_per_step=128, n_points=sizes.n_regression, seed=seed, checkpoint_every=100
     )
-    return Training(f"{regression_name(noise)}, seed {seed}", learner, LinearRegression(FEATURES, noise=noise), config)
+    return lab.Training(
+        f"{regression_name(noise)}, seed {seed}", learner, LinearRegression(FEATURES, noise=noise), config
+    )
 
 
-def plan(sizes: Sizes, seed: int) -> list[Planned]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """What both models and every candidate decide on new tasks of each family; what ridges and models of regression answer."""
     trained = optimal.trainings(sizes.trained, seed)
-    planned: list[Planned] = []
+    planned: list[lab.Planned] = []
     for place, family in FAMILIES.items():
         contestants = {
             OWN: trained[ICL, place],
@@ -93,22 +89,26 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
             **{learner: trained[learner, home] for home, learner in MADE_FOR.items()},
         }
         planned.append(
-            Cell((place,), family, contestants, seed, sizes.n_tasks, sizes.trained.n_points, measures=(decision,))
+            lab.Cell(
+                (place,), family, contestants, seed, sizes.n_tasks, sizes.trained.n_points, measures=(lab.decision,)
+            )
         )
     for noise in NOISES:
         predictors = {"model": regression_training(sizes, noise, seed)} | {
             f"{factor:g}": Ridge(FEATURES, None, penalty=factor * noise**2, intercept=False) for factor in FACTORS
         }
         family = LinearRegression(FEATURES, noise=noise)
-        planned.append(Cell((noise,), family, predictors, seed, sizes.n_tasks, sizes.n_regression, measures=(answer,)))
+        planned.append(
+            lab.Cell((noise,), family, predictors, seed, sizes.n_tasks, sizes.n_regression, measures=(lab.answer,))
+        )
     return planned
 
 
-def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[Measurement]:
+def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
     """`identify` for the first seed's models, the other seeds' as replicates, on tasks that the model is shown."""
     each = [optimal.trainings(sizes.trained, seed) for seed in seeds]
     first = each[0]
-    found: dict[str, Call] = {}
+    found: dict[str, lab.Call] = {}
     for place, family in FAMILIES.items():
         candidates = {
             **{f"trained {learner}": first[learner, home] for home, learner in MADE_FOR.items()},
@@ -117,15 +117,15 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[Measurement]:
         }
         for words, trained_on in ((OWN, place), (MIXED, MIXTURE)):
             models = [named[ICL, trained_on] for named in each]
-            found[f"{words}, shown {place}"] = call(
+            found[f"{words}, shown {place}"] = lab.call(
                 identified, models, family, list(sizes.lengths), sizes.n_contexts, candidates
             )
     for noise in NOISES:
         models = [regression_training(sizes, noise, seed) for seed in seeds]
         lengths = [n for n in sizes.lengths if n < sizes.n_regression]
         family = LinearRegression(FEATURES, noise=noise)
-        found[regression_name(noise)] = call(identified, models, family, lengths, sizes.n_contexts)
-    return [Measurement((IDENTIFIED, name), 0, asked) for name, asked in found.items()]
+        found[regression_name(noise)] = lab.call(identified, models, family, lengths, sizes.n_contexts)
+    return [lab.Measurement((IDENTIFIED, name), 0, asked) for name, asked in found.items()]
 
 
 def identified(
@@ -156,7 +156,7 @@ def identified(
     return {"facts": {"columns": list(table.columns), "results": table.to_dict("list"), **found.facts()}}
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     agreed, distances = agreements(numbers), ridges(numbers)
     claims = decide_claims(agreed.map(lambda found: 100 * found.averaged()), distances)
@@ -165,19 +165,19 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     sides = [c for c in claims if "-runs-bayes-not-" in c.id]
     verdicts = {family: found[f"{MIXED}, shown {family}"].verdict(shown) for family in FAMILIES}
     accepted = sum(verdict.accepted for verdict in verdicts.values())
-    return Page(
+    return lab.Page(
         title="Which learning algorithm does an in-context model run?",
         asked="A model that learns in context runs some learning algorithm on its context. Is it the one that was made for its"
         " kind of task (MatchNet, ProtoNet, CNP), the Bayes-optimal predictor, or something else; and does a model of a"
         " mixture change its algorithm with the kind of task it is shown?",
         found="That the in-context models side with the Bayes predictor where it and the learner made for a family decide otherwise:"
         f" {sum(c.verdict == 'holds' for c in sides)} of {len(sides)} such claims hold. By its scores with"
-        f" {count(shown, 'labelled point')} the mixture's model is nearest to "
+        f" {lab.count(shown, 'labelled point')} the mixture's model is nearest to "
         + ", ".join(f"{verdict.members[0]} on {family} tasks" for family, verdict in verdicts.items())
         + f"; near enough to say that it runs that algorithm on {accepted} of these {len(verdicts)}"
-        + f". In all, {tally(claims)}",
-        sure=f"{count(sizes.n_tasks, 'new test task')} per family and seed for the claims, {sizes.n_contexts} probe contexts of"
-        f" each length for the identification, {count(numbers.seeds, 'training seed')}."
+        + f". In all, {lab.tally(claims)}",
+        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed for the claims, {sizes.n_contexts} probe contexts of"
+        f" each length for the identification, {lab.count(numbers.seeds, 'training seed')}."
         + (
             " Without other seeds as replicates a candidate is accepted by a strict absolute cut; --seeds 2 or more gives"
             " the model's own nuisance as a measure."
@@ -194,4 +194,4 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-STUDY = Study("algorithms", PROFILES, plan, present, plan_all)
+STUDY = lab.Study("algorithms", PROFILES, plan, present, plan_all)

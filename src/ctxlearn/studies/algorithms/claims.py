@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.samples import Numbers, Samples, average
+from ctxlearn import lab
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, MADE_FOR
 
 OWN, MIXED = "single-family model", "mixture model"
@@ -16,10 +15,10 @@ FACTORS = tuple(2.0**k for k in range(-6, 7))
 UNIT = "points of equal decisions, mean over n >= 1, same tasks"
 
 
-def agreements(numbers: Numbers) -> Samples:
+def agreements(numbers: lab.Numbers) -> lab.Samples:
     """By family shown, model and candidate: whether they decide alike at each context length."""
     decided = numbers["decision"]
-    return Samples(
+    return lab.Samples(
         {
             (family, model, other): (decided[model, family] - decided[other, family]).apply(lambda gap: gap == 0)
             for other, family in decided
@@ -29,10 +28,10 @@ def agreements(numbers: Numbers) -> Samples:
     )
 
 
-def ridges(numbers: Numbers) -> Samples:
+def ridges(numbers: lab.Numbers) -> lab.Samples:
     """By noise and factor of the matched penalty: squared difference of predictions / d, mean over n >= 1."""
     answers = numbers["answer"]
-    return Samples(
+    return lab.Samples(
         {
             (noise, factor): (answers["model", noise] - answers[f"{factor:g}", noise]).apply(_square).averaged()
             / FEATURES
@@ -46,7 +45,7 @@ def _square(gap: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(gap, dtype=np.float64))
 
 
-def decide_claims(agreed: Samples, distances: Samples) -> list[Claim]:
+def decide_claims(agreed: lab.Samples, distances: lab.Samples) -> list[lab.Claim]:
     """Every claim of the study, by group.
 
     Args:
@@ -59,7 +58,7 @@ def decide_claims(agreed: Samples, distances: Samples) -> list[Claim]:
         (MIXED, BAYES_MIXTURE, "the in-context model trained on the mixture", "mixture"),
     ):
         says = [
-            Says(
+            lab.Says(
                 f"icl-{group}-runs-bayes-not-{rival.lower()}-on-{family}",
                 f"On {family} tasks {words} decides as {oracle} more often than as {rival} trained on them alone",
                 f"agreement with {oracle} minus agreement with {rival}, {UNIT}",
@@ -67,12 +66,12 @@ def decide_claims(agreed: Samples, distances: Samples) -> list[Claim]:
             )
             for family, rival in MADE_FOR.items()
         ]
-        claims += together(group, says)
-    claims += together("changes", [_changes(agreed, family, rival) for family, rival in MADE_FOR.items()])
-    return claims + together(
+        claims += lab.together(group, says)
+    claims += lab.together("changes", [_changes(agreed, family, rival) for family, rival in MADE_FOR.items()])
+    return claims + lab.together(
         "ridge",
         [
-            Says(
+            lab.Says(
                 f"nearest-ridge-is-matched-noise-{noise:g}-against-{factor:g}",
                 f"The in-context model of linear regression with noise {noise:g} is nearer to ridge with the matched penalty"
                 f" {noise**2:g} than to ridge with {factor:g} times that penalty",
@@ -85,10 +84,10 @@ def decide_claims(agreed: Samples, distances: Samples) -> list[Claim]:
     )
 
 
-def _changes(agreed: Samples, family: str, rival: str) -> Says:
+def _changes(agreed: lab.Samples, family: str, rival: str) -> lab.Says:
     """Whether the mixture's model sides with the learner made for the family that it is shown."""
-    others = average([agreed[family, MIXED, other] for other in MADE_FOR.values() if other != rival])
-    return Says(
+    others = lab.average([agreed[family, MIXED, other] for other in MADE_FOR.values() if other != rival])
+    return lab.Says(
         f"icl-mixture-changes-with-{family}",
         f"Shown {family} tasks, the in-context model of the mixture decides as {rival}, made for them, more often than as"
         " the learners made for the other families",

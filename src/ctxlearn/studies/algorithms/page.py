@@ -7,11 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.identification import Identification
 from ctxlearn.identification.result import Verdict
-from ctxlearn.lab.page import Figure, Section, Table, cell
-from ctxlearn.lab.plots import BLUE, CHANCE, Style, draw_levels, draw_lines, grid, interval_rows, label, shared_legend
-from ctxlearn.lab.samples import Samples
 from ctxlearn.studies.arms import FAMILIES, STYLES
 
 
@@ -45,30 +43,30 @@ def restored(facts: Mapping[str, Any]) -> Identification:
 OTHER = "the other in-context model"
 
 
-def agreement_section(agreed: Samples) -> Section:
+def agreement_section(agreed: lab.Samples) -> lab.Section:
     """Decisions of the models against those of every candidate."""
     models = list(dict.fromkeys(str(key[1]) for key in agreed))
     candidates = list(dict.fromkeys(str(key[2]) for key in agreed))
-    figure, axes = grid(len(models), len(FAMILIES), width=3.5 * len(FAMILIES), height=3.3 * len(models))
+    figure, axes = lab.grid(len(models), len(FAMILIES), width=3.5 * len(FAMILIES), height=3.3 * len(models))
     rows = []
     for i, model in enumerate(models):
-        styles = {**STYLES, OTHER: Style(BLUE)}
+        styles = {**STYLES, OTHER: lab.Style(lab.BLUE)}
         for j, family in enumerate(FAMILIES):
-            own = Samples({key[2:]: one for key, one in agreed.items() if key[:2] == (family, model)})
+            own = lab.Samples({key[2:]: one for key, one in agreed.items() if key[:2] == (family, model)})
             curves = own.curves("candidate")
             curves["candidate"] = curves["candidate"].replace(dict.fromkeys(models, OTHER))
             axis = axes[i][j]
             shown = curves[curves["n_context"] > 0]
-            draw_lines(axis, shown, x="n_context", by="candidate", styles=styles, scale=100)
-            draw_levels(axis, {"chance": 50})
+            lab.draw_lines(axis, shown, x="n_context", by="candidate", styles=styles, scale=100)
+            lab.draw_levels(axis, {"chance": 50})
             axis.set_title(f"{model}\nshown {family} tasks", loc="left", fontsize=10)
             axis.set_xlabel("labelled points in the context, n")
             axis.set_ylim(47, 101)
-            cells = [cell((100 * own[c].averaged()).interval(), 1) if (c,) in own else "itself" for c in candidates]
+            cells = [lab.cell((100 * own[c].averaged()).interval(), 1) if (c,) in own else "itself" for c in candidates]
             rows.append([f"{model}, shown {family}", *cells])
         axes[i][0].set_ylabel("equal decisions (%)")
-    shared_legend(figure, axes[0][0], 4)
-    return Section(
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Section(
         "Whose decisions does it make?",
         [
             "Both the in-context model and a candidate answer the next point of the same tasks; how often do they say the same?"
@@ -76,7 +74,7 @@ def agreement_section(agreed: Samples) -> Section:
             " the learner made for the family disagree, with whom does the model side? The claims above are about that.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "agreement",
                 figure,
                 "Share of equal decisions with each candidate; bands: 95 % intervals. Above, the model trained on the"
@@ -85,16 +83,16 @@ def agreement_section(agreed: Samples) -> Section:
             )
         ],
         [
-            Table(
+            lab.Table(
                 "Equal decisions in %, mean over n >= 1, with 95 % interval",
-                ["", *(label(name, STYLES) for name in candidates)],
+                ["", *(lab.label(name, STYLES) for name in candidates)],
                 rows,
             )
         ],
     )
 
 
-def identified_section(found: Mapping[str, Identification], lengths: Sequence[int]) -> Section:
+def identified_section(found: Mapping[str, Identification], lengths: Sequence[int]) -> lab.Section:
     """`identify` on both models, by the family they are shown."""
     figures, rows = [], []
     for name, identification in found.items():
@@ -102,7 +100,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
             continue
         rows.append([name, *(_words(identification, n) for n in lengths)])
         figures.append(
-            Figure(
+            lab.Figure(
                 "identified-" + name.replace(", shown ", "-").replace(" ", "-"),
                 identification.figure(),
                 f"{name}: how much its scores, their changes with the labels and their slopes are those of each candidate.",
@@ -110,7 +108,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
                 f" {' or '.join(identification.verdict(lengths[-1]).members)}.",
             )
         )
-    return Section(
+    return lab.Section(
         "Named by its scores",
         [
             "Decisions leave out how sure a predictor is. Here the scores themselves are compared: their ranks over contexts and"
@@ -120,7 +118,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
         ],
         figures,
         [
-            Table(
+            lab.Table(
                 "Nearest candidates by context length ('none, nearest': not accepted)",
                 ["", *(f"n = {n}" for n in lengths)],
                 rows,
@@ -137,21 +135,21 @@ def _words(found: Identification, n: int) -> str:
 
 def ridge_section(
     found: Mapping[str, Identification],
-    distances: Samples,
+    distances: lab.Samples,
     noises: Sequence[float],
     factors: Sequence[float],
-) -> Section:
+) -> lab.Section:
     """Linear regression: which ridge penalty, and the two measures of Akyurek et al."""
     regressions = {name: one for name, one in found.items() if one.n_classes is None}
-    figure, axes = grid(1, 1 + len(regressions), width=3.6 * (1 + len(regressions)), height=3.8)
+    figure, axes = lab.grid(1, 1 + len(regressions), width=3.6 * (1 + len(regressions)), height=3.8)
     first = axes[0][0]
     rows = []
     intervals = {
         (f"noise {noise:g}", f * noise**2): distances[noise, f].interval() for noise in noises for f in factors
     }
-    draw_lines(first, interval_rows(intervals, "noise penalty"), x="penalty", by="noise")
+    lab.draw_lines(first, lab.interval_rows(intervals, "noise penalty"), x="penalty", by="noise")
     for noise in noises:
-        first.axvline(noise**2, color=CHANCE.colour, linestyle="--", linewidth=1)
+        first.axvline(noise**2, color=lab.CHANCE.colour, linestyle="--", linewidth=1)
         means = {factor * noise**2: distances[noise, factor].mean() for factor in factors}
         best = min(means, key=lambda penalty: means[penalty])
         rows.append([f"{noise:g}", f"{noise**2:g}", f"{best:g}", f"{means[best]:.2e}"])
@@ -170,16 +168,18 @@ def ridge_section(
         axis.set_title(name.split(" on ")[1], loc="left", fontsize=10)
         for quantity, value in one.fitted.items():
             rows.append([name.split("noise ")[1], f"fitted by identify: {quantity}", f"{value:.4g}", ""])
-    shared_legend(figure, axes[0][-1], 7)
+    lab.shared_legend(figure, axes[0][-1], 7)
     tables = [
-        Table("Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows)
+        lab.Table(
+            "Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows
+        )
     ]
     for name, one in regressions.items():
         columns = ["squared_difference", "weight_difference"]
         wide = one.results.pivot_table(index="candidate", columns="n_context", values=columns)
         lengths = list(dict.fromkeys(one.results["n_context"]))
         tables.append(
-            Table(
+            lab.Table(
                 f"{name.split(' on ')[1]}: squared difference of predictions / of implicit weights (Akyurek et al. 2022)",
                 ["candidate", *(f"n = {n}" for n in lengths)],
                 [
@@ -188,14 +188,14 @@ def ridge_section(
                 ],
             )
         )
-    return Section(
+    return lab.Section(
         "Linear regression",
         [
             "With w standard normal and noise s the Bayes predictor is ridge regression with penalty s^2 on the sum of squares:"
             " a model that learned its distribution should be nearest to that penalty, and move with the noise.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "ridge",
                 figure,
                 "Left: distance from ridge regression against its penalty. Right: distance from each candidate against context"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.page import cell
-from ctxlearn.lab.samples import Paired
+from ctxlearn import lab
 from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
@@ -37,7 +35,7 @@ def plateau(measured: Measured) -> Times:
     return times(list(found.errors.seeds), found.steps, found.errors.values.mean(1), PLATEAU * zero)
 
 
-def late_errors(arm: Arm) -> Paired:
+def late_errors(arm: Arm) -> lab.Paired:
     """Per task: mean over the last quarter of the tested weights, so that one step's luck does not decide."""
     return arm.errors.averaged(slice(-max(1, len(arm.steps) // 4), None))
 
@@ -48,11 +46,11 @@ def still_falling(arm: Arm) -> float:
     return 1 - late_errors(arm).mean() / arm.errors.averaged(slice(-2 * k, -k)).mean()
 
 
-def decide_claims(sizes: Sizes, measured: Measured) -> list[Claim]:
+def decide_claims(sizes: Sizes, measured: Measured) -> list[lab.Claim]:
     """Every claim of the study."""
     n = sizes.n_points - 1
     flat = plateau(measured)
-    gate = Says(
+    gate = lab.Says(
         "there-is-a-plateau",
         f"Without a curriculum the interleaved model answers no better than always 0 for {PLATEAU_STEPS} steps or more",
         f"steps until the error at n = {n} is {PLATEAU:g} of the zero predictor's on the same tasks{_censored({FULL: flat})}",
@@ -60,10 +58,12 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[Claim]:
         threshold=PLATEAU_STEPS,
     )
 
-    def ratio(id: str, sentence: str, setting: str, above: str, threshold: float = 1.0, better: str = "above") -> Says:
+    def ratio(
+        id: str, sentence: str, setting: str, above: str, threshold: float = 1.0, better: str = "above"
+    ) -> lab.Says:
         needed = {arm: steps_to_threshold(measured, setting, arm) for arm in (above, RISING)}
         kind = "share of wrong labels" if setting == CLASSES else "squared error"
-        return Says(
+        return lab.Says(
             id,
             sentence,
             f"steps to a {kind} of {THRESHOLDS[setting]:g} at n = {n}, {above} over {RISING}, geometric mean over seeds"
@@ -115,7 +115,7 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[Claim]:
             )
         ],
         "end": [
-            Says(
+            lab.Says(
                 "better-in-the-end",
                 "Trained on, the interleaved model is better in the end with a curriculum",
                 f"squared error at n = {n}, without minus with a curriculum, mean over the last quarter of"
@@ -124,10 +124,10 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[Claim]:
             )
         ],
     }
-    return [claim for group, says in groups.items() for claim in together(group, says)]
+    return [claim for group, says in groups.items() for claim in lab.together(group, says)]
 
 
-def honest_test(claims: list[Claim]) -> str:
+def honest_test(claims: list[lab.Claim]) -> str:
     """The test fixed before the runs: the ratio is at least 1.25 and its lower bound above 1; the plateau is there."""
     by_id = {claim.id: claim for claim in claims}
     faster, gate = by_id["faster"], by_id["there-is-a-plateau"]
@@ -142,7 +142,7 @@ def honest_test(claims: list[Claim]) -> str:
 def end_words(sizes: Sizes, measured: Measured) -> str:
     """What the long runs say of the end, and whether it was one."""
     parts = [
-        f"{arm}: {cell(late_errors(found).interval(), 3)}, {100 * still_falling(found):.0f} % below the quarter before"
+        f"{arm}: {lab.cell(late_errors(found).interval(), 3)}, {100 * still_falling(found):.0f} % below the quarter before"
         for arm, found in ((arm, measured.long[arm]) for arm in (FULL, RISING))
     ]
     return (

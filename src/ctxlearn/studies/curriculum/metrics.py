@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ctxlearn import lab
 from ctxlearn.checks import trusted_values
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import CHUNK, score_output, score_prefixes
-from ctxlearn.lab.calls import Kept, call
-from ctxlearn.lab.measurements import Cell, Measurement, Planned
-from ctxlearn.lab.samples import Numbers, Paired
 from ctxlearn.learners import Learner
 from ctxlearn.references import LogisticRegression
 from ctxlearn.seeding import Stream, generator_for
@@ -45,8 +43,8 @@ class Arm:
     """
 
     steps: np.ndarray
-    errors: Paired
-    lengths: dict[int, Paired]
+    errors: lab.Paired
+    lengths: dict[int, lab.Paired]
 
 
 @dataclass(frozen=True)
@@ -62,36 +60,36 @@ class Measured:
 
     arms: dict[tuple[str, str], Arm]
     long: dict[str, Arm]
-    zero: Paired
-    logistic: Paired
+    zero: lab.Paired
+    logistic: lab.Paired
 
 
-def plan(sizes: Sizes, seed: int) -> list[Planned]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """Test the weights that every training kept on its way; and the references."""
-    planned: list[Planned] = []
+    planned: list[lab.Planned] = []
     for setting, one in sizes.settings.items():
         for arm in one.arms:
             for k, own in enumerate(training_seeds(sizes, setting, arm, seed)):
-                weights = Kept(training(sizes, setting, arm, k, own))
+                weights = lab.Kept(training(sizes, setting, arm, k, own))
                 budgets = sizes.budgets if setting == INTERLEAVED else (one.steps,)
                 planned.append(_test(sizes, setting, arm, own, weights, one.steps, budgets))
                 if is_long(sizes, setting, arm, k):
                     planned.append(_test(sizes, LONG, arm, own, weights, sizes.long_steps, ()))
     for own in training_seeds(sizes, INTERLEAVED, FULL, seed):
-        asked = call(zero_errors, family_of(sizes, INTERLEAVED), sizes.n_tasks, sizes.n_points, own)
-        planned.append(Measurement((ZERO,), own, asked, f"{INTERLEAVED} {own}"))
+        asked = lab.call(zero_errors, family_of(sizes, INTERLEAVED), sizes.n_tasks, sizes.n_points, own)
+        planned.append(lab.Measurement((ZERO,), own, asked, f"{INTERLEAVED} {own}"))
     for own in training_seeds(sizes, CLASSES, FULL, seed):
         rule = {LOGISTIC: LogisticRegression(sizes.n_features, 2)}
-        planned.append(Cell((CLASSES,), family_of(sizes, CLASSES), rule, own, sizes.n_tasks, sizes.n_points))
+        planned.append(lab.Cell((CLASSES,), family_of(sizes, CLASSES), rule, own, sizes.n_tasks, sizes.n_points))
     return planned
 
 
 def _test(
-    sizes: Sizes, setting: str, arm: str, own: int, weights: Kept, last_step: int, budgets: Sequence[int]
-) -> Measurement:
+    sizes: Sizes, setting: str, arm: str, own: int, weights: lab.Kept, last_step: int, budgets: Sequence[int]
+) -> lab.Measurement:
     family = family_of(sizes, INTERLEAVED if setting == LONG else setting)
-    asked = call(test_weights, weights, family, sizes.n_tasks, sizes.n_points, own, last_step, list(budgets))
-    return Measurement((setting, arm), own, asked, f"{setting} {own}")
+    asked = lab.call(test_weights, weights, family, sizes.n_tasks, sizes.n_points, own, last_step, list(budgets))
+    return lab.Measurement((setting, arm), own, asked, f"{setting} {own}")
 
 
 def test_tasks(family: TaskFamily, n_tasks: int, n_points: int, seed: int) -> Tasks:
@@ -148,7 +146,7 @@ def _last_errors(learner: Learner, tasks: Tasks, threads: int) -> np.ndarray:
         return torch.cat(workers.map(errors, range(0, tasks.n_tasks, CHUNK))).numpy()
 
 
-def found(numbers: Numbers) -> Measured:
+def found(numbers: lab.Numbers) -> Measured:
     """Sort what was measured."""
     arms, long = {}, {}
     for key, errors in numbers["errors"].items():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.evaluation.statistics import Interval, mean_interval
-from ctxlearn.lab.claims import Claim
-from ctxlearn.lab.page import Section, Table
 from ctxlearn.studies.curriculum.claims import end_words, honest_test, plateau, steps_to_threshold
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
 from ctxlearn.studies.curriculum.plots import control_figure, learning_figure, length_figure
@@ -16,7 +15,7 @@ from ctxlearn.studies.curriculum.time_to_threshold import BOUNDLESS, StepRatio, 
 SETTING_WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}
 
 
-def headline(claims: list[Claim]) -> str:
+def headline(claims: list[lab.Claim]) -> str:
     """What came out, made from the claims."""
     by_id = {claim.id: claim for claim in claims}
     faster, end, merged = by_id["faster"], by_id["better-in-the-end"], by_id["set-model-not-faster"]
@@ -28,7 +27,7 @@ def headline(claims: list[Claim]) -> str:
     )
 
 
-def sections(sizes: Sizes, measured: Measured) -> list[Section]:
+def sections(sizes: Sizes, measured: Measured) -> list[lab.Section]:
     """The page below its claims."""
     d, n = sizes.n_features, sizes.n_points - 1
     rows, ratios = [], []
@@ -45,7 +44,7 @@ def sections(sizes: Sizes, measured: Measured) -> list[Section]:
     )
     first, settled = sizes.budgets[0], sizes.curriculum_steps
     return [
-        Section(
+        lab.Section(
             "Steps to learn",
             [
                 f"Tasks are noiseless linear regressions, y = w.x / sqrt(d), d = {d}, of {sizes.n_points} points. The curriculum"
@@ -61,25 +60,25 @@ def sections(sizes: Sizes, measured: Measured) -> list[Section]:
             ],
             [learning_figure(sizes, measured)],
             [
-                Table(
+                lab.Table(
                     f"Steps until the error at n = {n} is down to a threshold, each training seed",
                     ["model", "arm", "error", "steps"],
                     rows,
                 ),
-                Table(
+                lab.Table(
                     "Steps without a curriculum over steps of the arm, with 95 % intervals over seeds",
                     ["model", "arm", "ratio", "seeds"],
                     ratios,
                 ),
             ],
         ),
-        Section(
+        lab.Section(
             "At two budgets",
             [f"The same models at every context length, after {first:,} steps and after {sizes.budgets[1]:,}."],
             [length_figure(sizes, measured)],
             [_length_table(sizes, measured)],
         ),
-        Section(
+        lab.Section(
             "Where it should not help, and classification",
             [
                 "With interleaved tokens (x, y, x, y, ...) a model must first find out which y belongs to which x, and answers 0"
@@ -118,7 +117,7 @@ def results(sizes: Sizes, measured: Measured) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _length_table(sizes: Sizes, measured: Measured) -> Table:
+def _length_table(sizes: Sizes, measured: Measured) -> lab.Table:
     n = sizes.n_points - 1
     shown = sorted({max(1, n // 4), n // 2, 3 * n // 4, n})
     rows = []
@@ -127,7 +126,7 @@ def _length_table(sizes: Sizes, measured: Measured) -> Table:
             curve = measured.arms[INTERLEAVED, arm].lengths[budget].curve(bounded=False)
             cells = [f"{curve['mean'][k]:.3f} ({curve['low'][k]:.3f} to {curve['high'][k]:.3f})" for k in shown]
             rows.append([f"{budget:,}", arm, *cells])
-    return Table(
+    return lab.Table(
         "Squared error, mean over training seeds with its 95 % interval",
         ["steps", "arm", *(f"n = {k}" for k in shown)],
         rows,
@@ -138,7 +137,7 @@ def _each(found: Times) -> str:
     return ", ".join(f"{'' if r else '> '}{s:,.0f}" for s, r in zip(found.steps, found.reached, strict=True))
 
 
-def _bounded(found: Interval | Claim) -> str:
+def _bounded(found: Interval | lab.Claim) -> str:
     if found.high < BOUNDLESS:
         return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
     return f"{found.value:.2f} (from {found.low:.2f}, no upper bound)"

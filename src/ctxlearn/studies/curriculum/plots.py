@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctxlearn.lab.page import Figure
-from ctxlearn.lab.plots import BLACK, BLUE, CHANCE, ORANGE, YELLOW, Style, draw_levels, draw_lines, grid, legend_below
+from ctxlearn import lab
 from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
@@ -25,14 +24,14 @@ from ctxlearn.studies.curriculum.settings import (
 
 LEAST, ZERO, COIN = "least squares: 0", "zero predictor: 1", "chance: 0.5"
 STYLES = {
-    FULL: Style(BLACK, width=1.6),
-    RISING: Style(BLUE, width=1.6),
-    REVERSED: Style(ORANGE, "--", width=1.6),
-    SHUFFLED: Style(YELLOW, "-.", width=1.6),
-    LEAST: Style(BLACK, ":"),
-    ZERO: CHANCE.called(ZERO),
-    COIN: CHANCE.called(COIN),
-    "logistic regression on the context": Style("#8B5A2B", ":"),
+    FULL: lab.Style(lab.BLACK, width=1.6),
+    RISING: lab.Style(lab.BLUE, width=1.6),
+    REVERSED: lab.Style(lab.ORANGE, "--", width=1.6),
+    SHUFFLED: lab.Style(lab.YELLOW, "-.", width=1.6),
+    LEAST: lab.Style(lab.BLACK, ":"),
+    ZERO: lab.CHANCE.called(ZERO),
+    COIN: lab.CHANCE.called(COIN),
+    "logistic regression on the context": lab.Style("#8B5A2B", ":"),
 }
 
 
@@ -45,17 +44,17 @@ def draw_arms(
         curve = arm.errors.curve(bounded=False)
         curve["low"] = curve["low"].clip(lower=1e-9)  # of an error; a logarithmic axis shows no other
         curves.append(curve.assign(arm=name, steps=arm.steps))
-    draw_lines(axes, pd.concat(curves), x="steps", by="arm", styles=STYLES)
+    lab.draw_lines(axes, pd.concat(curves), x="steps", by="arm", styles=STYLES)
     if threshold:
-        axes.axvspan(0, sizes.curriculum_steps, color=BLACK, alpha=0.05, linewidth=0)
-        draw_levels(axes, {f"learned: {threshold:g}": threshold})
-    draw_levels(axes, levels, STYLES)
+        axes.axvspan(0, sizes.curriculum_steps, color=lab.BLACK, alpha=0.05, linewidth=0)
+        lab.draw_levels(axes, {f"learned: {threshold:g}": threshold})
+    lab.draw_levels(axes, levels, STYLES)
     axes.set_xlabel("optimiser steps")
 
 
-def learning_figure(sizes: Sizes, measured: Measured) -> Figure:
+def learning_figure(sizes: Sizes, measured: Measured) -> lab.Figure:
     """Error against steps, the interleaved model, all orders; and the long runs."""
-    figure, axes = grid(1, 2, width=9.2, height=4.4)
+    figure, axes = lab.grid(1, 2, width=9.2, height=4.4)
     left, right = axes[0]
     arms = {name: arm for (setting, name), arm in measured.arms.items() if setting == INTERLEAVED}
     draw_arms(left, arms, sizes, {LEAST: 0, ZERO: 1}, THRESHOLDS[INTERLEAVED])
@@ -67,8 +66,8 @@ def learning_figure(sizes: Sizes, measured: Measured) -> Figure:
     right.set_title("the long runs", loc="left", fontsize=10)
     for axis in (left, right):
         axis.set_ylabel(f"squared error at n = {sizes.n_points - 1}")
-        legend_below(axis)
-    return Figure(
+        lab.legend_below(axis)
+    return lab.Figure(
         "learning",
         figure,
         "Error on tasks of full difficulty, the same for every arm of a seed. Left: mean over seeds with its 95 % band; shaded:"
@@ -78,23 +77,23 @@ def learning_figure(sizes: Sizes, measured: Measured) -> Figure:
     )
 
 
-def length_figure(sizes: Sizes, measured: Measured) -> Figure:
+def length_figure(sizes: Sizes, measured: Measured) -> lab.Figure:
     """Error against context length at the two budgets."""
-    figure, axes = grid(1, 2, width=9.2, height=4.4)
+    figure, axes = lab.grid(1, 2, width=9.2, height=4.4)
     lengths = np.arange(sizes.n_points)
     arms = {name: arm for (setting, name), arm in measured.arms.items() if setting == INTERLEAVED}
     for axis, budget in zip(axes[0], sizes.budgets, strict=True):
         curves = pd.concat([arm.lengths[budget].curve(bounded=False).assign(arm=name) for name, arm in arms.items()])
-        draw_lines(axis, curves, x="n_context", by="arm", styles=STYLES)
+        lab.draw_lines(axis, curves, x="n_context", by="arm", styles=STYLES)
         least = np.clip(1 - lengths / sizes.n_features, 0, None)
-        axis.plot(lengths, least, color=BLACK, linestyle=":", linewidth=1.3, label="least squares: 1 - n/d")
-        draw_levels(axis, {ZERO: 1}, STYLES)
+        axis.plot(lengths, least, color=lab.BLACK, linestyle=":", linewidth=1.3, label="least squares: 1 - n/d")
+        lab.draw_levels(axis, {ZERO: 1}, STYLES)
         axis.set_title(f"after {budget:,} steps", loc="left", fontsize=10)
         axis.set_xlabel("labelled points in the context, n")
         axis.set_ylabel("squared error")
         axis.set_ylim(-0.03, 1.3)
-        legend_below(axis)
-    return Figure(
+        lab.legend_below(axis)
+    return lab.Figure(
         "lengths",
         figure,
         "Error against the context length at two budgets. Without noise least squares is the best possible.",
@@ -102,24 +101,24 @@ def length_figure(sizes: Sizes, measured: Measured) -> Figure:
     )
 
 
-def control_figure(sizes: Sizes, measured: Measured) -> Figure:
+def control_figure(sizes: Sizes, measured: Measured) -> lab.Figure:
     """Error against steps of the set model and of classification."""
     n = sizes.n_points - 1
-    figure, axes = grid(1, 2, width=9.2, height=4.4)
+    figure, axes = lab.grid(1, 2, width=9.2, height=4.4)
     rule = {"logistic regression on the context": measured.logistic.at(n).mean()}
     for axis, setting, levels in zip(
         axes[0], (SET, CLASSES), ({ZERO: 1.0, LEAST: 0.0}, {COIN: 0.5, **rule}), strict=True
     ):
         arms = {name: arm for (own, name), arm in measured.arms.items() if own == setting}
         draw_arms(axis, arms, sizes, levels, THRESHOLDS[setting])
-        legend_below(axis)
+        lab.legend_below(axis)
     left, right = axes[0]
     left.set_ylim(-0.05, 1.35)
     left.set_ylabel(f"squared error at n = {n}")
     left.set_title("merged tokens, a set", loc="left", fontsize=10)
     right.set_ylabel(f"share of wrong labels at n = {n}")
     right.set_title("classification, interleaved tokens", loc="left", fontsize=10)
-    return Figure(
+    return lab.Figure(
         "controls",
         figure,
         "Left: the control, where nothing has to be bound to anything. Right: the same curriculum on pair-wise classification."

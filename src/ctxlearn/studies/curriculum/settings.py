@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctxlearn.lab.trainings import Training
+from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
 from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
 from ctxlearn.tasks import TaskFamily
@@ -162,7 +162,7 @@ def is_long(sizes: Sizes, setting: str, arm: str, k: int) -> bool:
     return setting == INTERLEAVED and arm in (FULL, RISING) and k < sizes.n_long
 
 
-def training(sizes: Sizes, setting: str, arm: str, k: int, own: int) -> Training:
+def training(sizes: Sizes, setting: str, arm: str, k: int, own: int) -> lab.Training:
     """The k-th training of an arm, with a seed of its own."""
     one = sizes.settings[setting]
     config = TrainingConfig(
@@ -178,7 +178,7 @@ def training(sizes: Sizes, setting: str, arm: str, k: int, own: int) -> Training
         seed=own,
         keep_every=one.keep_every,
     )
-    return Training(
+    return lab.Training(
         f"{setting}, {arm}, seed {own}",
         learner_of(sizes, setting, own),
         source_of(sizes, setting, arm, own),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ctxlearn.lab.claims import Claim, Says, together
+from ctxlearn import lab
 from ctxlearn.studies.domains.metrics import UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import CLASSIFICATION, GAIN, GATE, ICL, M2, REGRESSION, SAME, Part, Sizes
 
@@ -17,7 +17,7 @@ UNITS = {
 GAP = "ICL minus M2, each adapted as its validation domains say"
 
 
-def decide_claims(parts: Sizes, measured: Mapping[str, Measured]) -> list[Claim]:
+def decide_claims(parts: Sizes, measured: Mapping[str, Measured]) -> list[lab.Claim]:
     """Every claim of the study; their samples are domains.
 
     That M2 wins on regression is the test that was fixed beforehand: it is decided for itself, not along with the others.
@@ -27,10 +27,12 @@ def decide_claims(parts: Sizes, measured: Mapping[str, Measured]) -> list[Claim]
         part = parts[name]
         wins, others = _wins(name, part, found), _gains(name, part, found)
         if name == REGRESSION:
-            claims += together(f"{name}, the test", [wins])
-            claims += together(name, [*others, *_sizes_of_advantage(name, part, found), _converges(name, part, found)])
+            claims += lab.together(f"{name}, the test", [wins])
+            claims += lab.together(
+                name, [*others, *_sizes_of_advantage(name, part, found), _converges(name, part, found)]
+            )
         else:
-            claims += together(name, [wins, *others])
+            claims += lab.together(name, [wins, *others])
     return claims
 
 
@@ -41,7 +43,7 @@ def passed(part: Part, measured: Measured) -> bool | None:
     """
     if not converged(measured).all():
         return None
-    test = together(f"{REGRESSION}, the test", [_wins(REGRESSION, part, measured)])
+    test = lab.together(f"{REGRESSION}, the test", [_wins(REGRESSION, part, measured)])
     return bool(measured.gain(part.sizes[0]).mean() >= GAIN) and test[0].verdict == "holds"
 
 
@@ -50,9 +52,9 @@ def converged(measured: Measured) -> np.ndarray:
     return np.asarray(measured.validation.values.mean((1, 2)) <= GATE)
 
 
-def _wins(name: str, part: Part, found: Measured) -> Says:
+def _wins(name: str, part: Part, found: Measured) -> lab.Says:
     small = part.sizes[0]
-    return Says(
+    return lab.Says(
         f"{name}-m2-wins-at-{small}",
         f"From {small} tasks of a new domain of {name}, M2 adapts better than in-context learning of the same compute",
         f"{GAP}, {UNITS[name]}, paired over domains",
@@ -60,11 +62,11 @@ def _wins(name: str, part: Part, found: Measured) -> Says:
     )
 
 
-def _gains(name: str, part: Part, found: Measured) -> list[Says]:
+def _gains(name: str, part: Part, found: Measured) -> list[lab.Says]:
     """What adapting is worth to each arm, and against who has met no task of the domain."""
     small, large, unit = part.sizes[0], part.sizes[-1], UNITS[name]
     says = [
-        Says(
+        lab.Says(
             f"{name}-{arm.lower()}-gains-by-adapting",
             f"Adapting to {small} tasks of a new domain of {name} makes {words} better",
             f"unadapted minus adapted, {unit}, paired over domains",
@@ -72,7 +74,7 @@ def _gains(name: str, part: Part, found: Measured) -> list[Says]:
         )
         for arm, words in ((M2, "M2"), (ICL, "in-context learning"))
     ]
-    beats = Says(
+    beats = lab.Says(
         f"{name}-adapting-beats-any-without",
         f"Adapted to {large} tasks, in-context learning is better than the best predictor that has met no task of the domain",
         f"Bayes predictor with the domain unknown minus ICL, {unit}, paired over domains",
@@ -81,19 +83,19 @@ def _gains(name: str, part: Part, found: Measured) -> list[Says]:
     return [*says, beats]
 
 
-def _sizes_of_advantage(name: str, part: Part, found: Measured) -> list[Says]:
+def _sizes_of_advantage(name: str, part: Part, found: Measured) -> list[lab.Says]:
     """How large M2's advantage is from few tasks, and that there is none from many."""
     small, large = part.sizes[0], part.sizes[-1]
     statistic = f"{GAP}, {UNITS[name]}, paired over domains"
     return [
-        Says(
+        lab.Says(
             f"{name}-m2-wins-clearly-at-{small}",
             f"That advantage at {small} tasks is {GAIN:g} or more",
             statistic,
             found.gain(small),
             threshold=GAIN,
         ),
-        Says(
+        lab.Says(
             f"{name}-m2-no-better-at-{large}",
             f"From {large} tasks M2 is not better by {SAME:g} or more",
             statistic,
@@ -101,7 +103,7 @@ def _sizes_of_advantage(name: str, part: Part, found: Measured) -> list[Says]:
             threshold=SAME,
             better="below",
         ),
-        Says(
+        lab.Says(
             f"{name}-m2-no-worse-at-{large}",
             f"From {large} tasks M2 is not worse by {SAME:g} or more",
             statistic,
@@ -111,8 +113,8 @@ def _sizes_of_advantage(name: str, part: Part, found: Measured) -> list[Says]:
     ]
 
 
-def _converges(name: str, part: Part, found: Measured) -> Says:
-    return Says(
+def _converges(name: str, part: Part, found: Measured) -> lab.Says:
+    return lab.Says(
         f"{name}-m2-converged",
         f"M2 passes the gate of convergence: excess error of {GATE:g} or less after its own inner steps",
         f"{UNITS[name]}, on {part.n_validation} validation domains after {part.inner_steps} inner steps on {part.n_tasks} tasks",

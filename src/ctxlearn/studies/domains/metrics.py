@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.samples import Numbers, Paired, Samples
+from ctxlearn import lab
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
 from ctxlearn.seeding import Stream
@@ -38,33 +36,35 @@ class Measured:
         diverged: adaptations on test domains that were not finite, and are measured unadapted in `values`.
     """
 
-    values: Samples
-    validation: Paired
+    values: lab.Samples
+    validation: lab.Paired
     ways: pd.DataFrame
     diverged: int
 
-    def mean(self, predictor: str, size: int = 0) -> Paired:
+    def mean(self, predictor: str, size: int = 0) -> lab.Paired:
         """The mean over context lengths."""
         return self.values[predictor, size].averaged(slice(None))
 
-    def gain(self, size: int) -> Paired:
+    def gain(self, size: int) -> lab.Paired:
         """How much M2 is better than in-context learning, both adapted to `size` tasks."""
         return self.mean(ICL, size) - self.mean(M2, size)
 
 
-def measurements(name: str, part: Part, seed: int) -> Iterator[Measurement]:
+def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
     """Both arms unadapted and adapted to each number of tasks, and the references, on the same test domains."""
     arms = {M2: m2_training(name, part, seed), ICL: icl_training(name, part, seed)}
     calls = {}
     for arm, training in arms.items():
-        calls[arm, 0] = call(unadapted_error, training, part, seed)
-        calls |= {(arm, size): call(adapted_error, training, part, size, seed) for size in part.sizes}
+        calls[arm, 0] = lab.call(unadapted_error, training, part, seed)
+        calls |= {(arm, size): lab.call(adapted_error, training, part, size, seed) for size in part.sizes}
     references = [(KNOWN, 0), (UNKNOWN, 0), (CHANCE, 0)]
     references += [(GIVEN, size) for size in part.sizes if part.domains.n_classes is None]
-    calls |= {(predictor, size): call(reference_error, predictor, part, size, seed) for predictor, size in references}
+    calls |= {
+        (predictor, size): lab.call(reference_error, predictor, part, size, seed) for predictor, size in references
+    }
     for (predictor, size), asked in calls.items():
-        yield Measurement((name, predictor, size), seed, asked, f"domains of {name}, seed {seed}")
-    yield Measurement((name, GATE_KEY), seed, call(gate_error, arms[M2], part, seed))
+        yield lab.Measurement((name, predictor, size), seed, asked, f"domains of {name}, seed {seed}")
+    yield lab.Measurement((name, GATE_KEY), seed, lab.call(gate_error, arms[M2], part, seed))
 
 
 def unadapted_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[str, np.ndarray]:
@@ -144,7 +144,7 @@ def _reference(predictor: str, part: Part, size: int, met: Met) -> np.ndarray:
     return score(DomainBayes(met.family if predictor == KNOWN else part.domains), met)
 
 
-def found(name: str, part: Part, numbers: Numbers) -> Measured:
+def found(name: str, part: Part, numbers: lab.Numbers) -> Measured:
     """What was measured on one kind of domains."""
     values = {key[1:]: error for key, error in numbers["error"].items() if key[0] == name}
     facts = {(arm, size): numbers.facts(name, arm, size) for arm in (M2, ICL) for size in part.sizes}
@@ -154,10 +154,10 @@ def found(name: str, part: Part, numbers: Numbers) -> Measured:
         for (arm, size), by_seed in facts.items()
     ]
     diverged = sum(about["diverged"] for by_seed in facts.values() for about in by_seed)
-    return Measured(Samples(values), numbers["gate"][name, GATE_KEY], pd.DataFrame(ways), diverged)
+    return Measured(lab.Samples(values), numbers["gate"][name, GATE_KEY], pd.DataFrame(ways), diverged)
 
 
-def results(numbers: Numbers) -> pd.DataFrame:
+def results(numbers: lab.Numbers) -> pd.DataFrame:
     """One row per kind of domains, predictor, adaptation tasks, context length and seed; -1 is the mean over lengths."""
     errors = numbers["error"]
     tables = [

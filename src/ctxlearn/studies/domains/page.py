@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ctxlearn.lab.page import Figure, Section, Table, cell, count
-from ctxlearn.lab.plots import grid, shared_legend
+from ctxlearn import lab
 from ctxlearn.studies.domains.claims import converged, passed
 from ctxlearn.studies.domains.fine_tuning import Way
 from ctxlearn.studies.domains.metrics import CHANCE, GIVEN, KNOWN, UNKNOWN, Measured
@@ -11,24 +10,24 @@ from ctxlearn.studies.domains.plots import AXES, draw_gains, draw_lengths, draw_
 from ctxlearn.studies.domains.settings import GAIN, GATE, ICL, M2, REGRESSION, Part
 
 
-def section(name: str, part: Part, measured: Measured) -> Section:
+def section(name: str, part: Part, measured: Measured) -> lab.Section:
     """One kind of domains: what it is, the four curves, the tables."""
-    figure, axes = grid(1, 3, width=13.5, height=4.4)
+    figure, axes = lab.grid(1, 3, width=13.5, height=4.4)
     draw_sizes(axes[0][0], name, part, measured)
     draw_gains(axes[0][1], name, part, measured)
     draw_lengths(axes[0][2], name, part, measured)
-    shared_legend(figure, axes[0][0], 4)
+    lab.shared_legend(figure, axes[0][0], 4)
     small = part.sizes[0]
     caption = (
         f"Left: error on new domains of {name} against the tasks adapted to, mean over context lengths 0 to {part.n_points - 1}; bars are "
         "95 % intervals, dashed lines in colour the arms as they are without adapting. Middle: how much M2 is better, paired on the same "
         f"domains; above 0 M2 is better. Right: error against context length, adapted to {small} tasks."
     )
-    return Section(
+    return lab.Section(
         f"Domains of {name}",
         [_setting(name, part), _training(part), _convergence(name, measured)],
         [
-            Figure(
+            lab.Figure(
                 f"domains-{name}",
                 figure,
                 caption,
@@ -50,7 +49,7 @@ def headline(part: Part, measured: Measured) -> str:
     }[passed(part, measured)]
     return (
         f"{verdict} (mean advantage of {GAIN:g} or more from {small} tasks, lower bound above 0). Its advantage in excess error on new "
-        f"domains is {cell(gain, 3)} from {small} tasks and {cell(late, 3)} from {large}."
+        f"domains is {lab.cell(gain, 3)} from {small} tasks and {lab.cell(late, 3)} from {large}."
     )
 
 
@@ -67,7 +66,7 @@ def _setting(name: str, part: Part) -> str:
 def _training(part: Part) -> str:
     passes = part.meta_steps * part.passes_per_meta_step
     return (
-        f"Both arms are causal transformers of width {part.width} and {count(part.depth, 'block')}, of the same initial weights and optimiser. M2: "
+        f"Both arms are causal transformers of width {part.width} and {lab.count(part.depth, 'block')}, of the same initial weights and optimiser. M2: "
         f"{part.meta_steps:,} steps of {part.n_domains} domains, {part.inner_steps} inner steps on {part.n_tasks} tasks with learned "
         f"step sizes, the loss on {part.n_tasks} fresh ones, second order. In-context learning: {part.plain_steps:,} steps of {part.batch} tasks, "
         "each of a domain of its own. Compute is counted in forward and backward passes of a task, where a task in a "
@@ -86,27 +85,27 @@ def _convergence(name: str, measured: Measured) -> str:
         text += f" The gate of convergence is {GATE:g}: "
         text += f"not reached by seed {', '.join(failing)}, which are in all numbers." if failing else "reached by all."
     if measured.diverged:
-        text += f" {count(measured.diverged, 'adaptation')} on test domains diverged and count as not adapted."
+        text += f" {lab.count(measured.diverged, 'adaptation')} on test domains diverged and count as not adapted."
     return text
 
 
-def _errors(name: str, part: Part, measured: Measured) -> Table:
+def _errors(name: str, part: Part, measured: Measured) -> lab.Table:
     rows = []
     for size in (0, *part.sizes):
         cells = ["none" if size == 0 else f"{size:,}"]
-        cells += [cell(measured.mean(arm, size).interval(), 3) for arm in (ICL, M2)]
-        cells.append(cell(measured.gain(size).interval(), 3))
+        cells += [lab.cell(measured.mean(arm, size).interval(), 3) for arm in (ICL, M2)]
+        cells.append(lab.cell(measured.gain(size).interval(), 3))
         cells.append(f"{measured.mean(GIVEN, size).mean():.3f}" if (GIVEN, size) in measured.values else "not computed")
         rows.append(cells)
     lines = ", ".join(f"{p} {measured.mean(p).mean():.3f}" for p in (KNOWN, UNKNOWN, CHANCE))
-    return Table(
+    return lab.Table(
         f"{AXES[name]}, mean over context lengths and domains (95 % interval); {lines}",
         ["tasks adapted to", "in-context learning", "M2", "difference, paired", "Bayes given those tasks"],
         rows,
     )
 
 
-def _ways(measured: Measured) -> Table:
+def _ways(measured: Measured) -> lab.Table:
     rows = [
         [
             str(row["seed"]),
@@ -117,7 +116,7 @@ def _ways(measured: Measured) -> Table:
         ]
         for row in measured.ways.to_dict("records")
     ]
-    return Table(
+    return lab.Table(
         "How each arm is adapted: the best on validation domains, with its error there",
         ["seed", "arm", "tasks", "way", "error"],
         rows,

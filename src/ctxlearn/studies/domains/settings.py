@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlearn.lab.trainings import Training
+from ctxlearn import lab
 from ctxlearn.learners import GradientAdaptation, InContextTransformer
 from ctxlearn.tasks import GaussianHalfSpaces, GaussianWeights
 from ctxlearn.tasks.domains import Domains
@@ -163,7 +163,7 @@ def fresh_learner(part: Part, seed: int) -> InContextTransformer:
     )
 
 
-def m2_training(name: str, part: Part, seed: int) -> Training:
+def m2_training(name: str, part: Part, seed: int) -> lab.Training:
     """M2: a learner with learned inner step sizes, over domains. A shard has one domain."""
     source = DomainSource(part.domains, 1, part.n_tasks, part.n_tasks, part.n_points)
     learner = Adaptable(fresh_learner(part, seed), part.adaptation)
@@ -179,10 +179,12 @@ def m2_training(name: str, part: Part, seed: int) -> Training:
         checkpoint_every=100,
     )
     cost = sum(p.numel() for p in learner.parameters()) * part.passes_per_meta_step
-    return Training(f"M2, {name}, seed {seed}", learner, source, config, MetaAdaptation(divergence="skip"), cost=cost)
+    return lab.Training(
+        f"M2, {name}, seed {seed}", learner, source, config, MetaAdaptation(divergence="skip"), cost=cost
+    )
 
 
-def icl_training(name: str, part: Part, seed: int) -> Training:
+def icl_training(name: str, part: Part, seed: int) -> lab.Training:
     """In-context learning: the plain loss on tasks each of a domain of its own."""
     config = TrainingConfig(
         steps=part.plain_steps,
@@ -195,6 +197,6 @@ def icl_training(name: str, part: Part, seed: int) -> Training:
         seed=seed,
         checkpoint_every=2000,
     )
-    return Training(
+    return lab.Training(
         f"ICL, {name}, seed {seed}", fresh_learner(part, seed), part.domains.pooled(), config, AllPrefixes()
     )

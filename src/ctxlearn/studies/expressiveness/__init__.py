@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctxlearn.lab.measurements import Cell, Measurement, Planned
-from ctxlearn.lab.page import Page, count
-from ctxlearn.lab.samples import Numbers, Samples
-from ctxlearn.lab.study import Study
+from ctxlearn import lab
 from ctxlearn.references import BayesOptimal
 from ctxlearn.studies import optimal
 from ctxlearn.studies.arms import BAYES_MIXTURE, MIXTURE, mixture
@@ -89,11 +86,11 @@ PROFILES = {
 }
 
 
-def plan(sizes: Sizes, seed: int) -> list[Planned]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """How exact constructions are, what everyone decides on the probes, and how good each start is on the mixture."""
     trained = optimal.trainings(sizes.trained, seed)
     arms = contestants(trained, sizes.start_steps, seed)
-    starts = Cell((MIXTURE,), mixture(), arms, seed, sizes.n_tasks, sizes.trained.n_points, draw=(1,))
+    starts = lab.Cell((MIXTURE,), mixture(), arms, seed, sizes.n_tasks, sizes.trained.n_points, draw=(1,))
     return [
         *exactness.measurements(trained, sizes.exact_tasks, sizes.exact_steps, seed),
         *probe_measurements(trained, sizes.probe_tasks, sizes.lengths, seed),
@@ -102,7 +99,7 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
     ]
 
 
-def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[Measurement]:
+def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
     """What has no training seed: the causal mask's error, and the rates of gradient steps."""
     return [
         *exactness.causal_measurements(sizes.causal_tasks),
@@ -110,22 +107,22 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[Measurement]:
     ]
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     exact, rates = exactness.exactness_table(numbers), ridge_rates.found(numbers, sizes.ridge_steps)
     decided, accuracy = numbers["decided"], accuracies(numbers)
     claims = decide_claims(exact, rates, decided, accuracy, sizes.start_steps)
-    starts = Samples(
+    starts = lab.Samples(
         {(arm, f"mixture, {k} steps", where): one / 100 for (arm, k, where), one in accuracy.items() if arm in ARMS}
     )
-    return Page(
+    return lab.Page(
         title="Can a transformer be each classical learner, and which learner does it become?",
         asked="Is there, for each classical meta-learner (MatchNet, ProtoNet, CNP, gradient descent on a linear head), a transformer that "
         "answers exactly as it does? Which learning algorithm is a trained in-context model nearest to? And does it help to "
         "start training at a transformer written to be one of them?",
         found=headline(claims, decided, accuracy, sizes.start_steps),
-        sure=f"{count(sizes.probe_tasks, 'probe task')} of each of four families and {count(sizes.n_tasks, 'test task')} of the "
-        f"mixture per seed, {count(numbers.seeds, 'training seed')}."
+        sure=f"{lab.count(sizes.probe_tasks, 'probe task')} of each of four families and {lab.count(sizes.n_tasks, 'test task')} of the "
+        f"mixture per seed, {lab.count(numbers.seeds, 'training seed')}."
         + (
             " With one seed every sentence is about these trained models, not about training in general; --seeds 3 adds that."
             if numbers.seeds == 1
@@ -145,4 +142,4 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-STUDY = Study("expressiveness", PROFILES, plan, present, plan_all)
+STUDY = lab.Study("expressiveness", PROFILES, plan, present, plan_all)

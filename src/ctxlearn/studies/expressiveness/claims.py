@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.evaluation.statistics import Interval, simultaneous_level
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.samples import Numbers, Paired, Samples
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
 from ctxlearn.studies.expressiveness.distances import RADIAL, bayes_of, candidates, disagreement
 from ctxlearn.studies.expressiveness.exactness import LENGTHS
@@ -51,7 +50,7 @@ class Least:
         gaps: by name.
     """
 
-    gaps: Mapping[str, Paired]
+    gaps: Mapping[str, lab.Paired]
 
     @property
     def closest(self) -> str:
@@ -72,14 +71,14 @@ class Least:
         return Interval(least.value, min(i.low for i in one.values()), high, least.n_tasks, least.seeds, level)
 
 
-def accuracies(numbers: Numbers) -> Samples:
+def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By arm, number of steps and "mixture": accuracy in %, mean over n >= 1."""
     return numbers["score"].map(lambda found: 100 * found.averaged())
 
 
 def decide_claims(
-    exact: pd.DataFrame, rates: Rates, decided: Samples, accuracy: Samples, steps: Sequence[int]
-) -> list[Claim]:
+    exact: pd.DataFrame, rates: Rates, decided: lab.Samples, accuracy: lab.Samples, steps: Sequence[int]
+) -> list[lab.Claim]:
     """Every claim of the study, by group.
 
     Args:
@@ -92,14 +91,14 @@ def decide_claims(
     return [*_exact(exact), *_rates(rates), *_space(decided), *_starts(accuracy, steps)]
 
 
-def _exact(table: pd.DataFrame) -> list[Claim]:
+def _exact(table: pd.DataFrame) -> list[lab.Claim]:
     """Is each construction exact? The largest error over finitely many contexts is no estimate."""
     says = []
     for group, own in table.groupby("group", sort=False):
         steps = f", k = {steps_of(own)} steps" if str(group).startswith("gradient") else ""
         first = own[(own["mask"] == own["mask"].iloc[0]) & (own["name"] == own["name"].iloc[0])]
         says.append(
-            Says(
+            lab.Says(
                 f"exact-{slug(str(group))}",
                 f"The transformer written by hand is the learner: {group}{steps}; masks: {masks_of(own)}",
                 f"digits after the point to which log-probabilities agree in float64: the least over contexts of {LENGTHS[0]} to"
@@ -109,7 +108,7 @@ def _exact(table: pd.DataFrame) -> list[Claim]:
                 of_this_model=False,
             )
         )
-    return together("exact", says)
+    return lab.together("exact", says)
 
 
 def digits(error: float) -> float:
@@ -135,10 +134,10 @@ def slug(group: str) -> str:
     return words.lower().replace(" ", "-")
 
 
-def _rates(rates: Rates) -> list[Claim]:
+def _rates(rates: Rates) -> list[lab.Claim]:
     """Does the error fall as the rates say? The largest over contexts is no estimate."""
     says = [
-        Says(
+        lab.Says(
             f"ridge-{name.split()[0].lower().removesuffix(chr(39) + 's')}-rate",
             f"A transformer of k gradient steps ({name}) is as near to exact ridge regression as the rate says, for every k"
             " measured",
@@ -151,10 +150,10 @@ def _rates(rates: Rates) -> list[Claim]:
         )
         for name in SCHEDULES
     ]
-    return together("ridge", says)
+    return lab.together("ridge", says)
 
 
-def _space(decided: Samples) -> list[Claim]:
+def _space(decided: lab.Samples) -> list[lab.Claim]:
     """Are the in-context models nearer to Bayes than to any rule, and than to the learners made for their families?"""
     says = [
         _nearest_to_bayes(decided, places, words, suffix)
@@ -163,7 +162,7 @@ def _space(decided: Samples) -> list[Claim]:
             ((RADIAL,), "radial tasks, which nothing was trained on,", "-radial"),
         )
     ]
-    claims = together("nearest-to-bayes-mixture", says)
+    claims = lab.together("nearest-to-bayes-mixture", says)
     says = []
     for family, rival in MADE_FOR.items():
         model = f"{ICL} on {family}"
@@ -171,7 +170,7 @@ def _space(decided: Samples) -> list[Claim]:
             disagreement(decided, model, other, (family,)) for other in (f"{rival} on {family}", bayes_of(family))
         )
         says.append(
-            Says(
+            lab.Says(
                 f"icl-{family}-nearer-to-bayes",
                 f"The in-context model trained on {family} tasks decides on them more often as their Bayes predictor than as"
                 f" {rival} trained on them",
@@ -179,15 +178,15 @@ def _space(decided: Samples) -> list[Claim]:
                 to_rival - to_bayes,
             )
         )
-    return claims + together("nearer-to-bayes-single-family", says)
+    return claims + lab.together("nearer-to-bayes-single-family", says)
 
 
-def _nearest_to_bayes(decided: Samples, places: Sequence[str], words: str, suffix: str) -> Says:
+def _nearest_to_bayes(decided: lab.Samples, places: Sequence[str], words: str, suffix: str) -> lab.Says:
     """Is the mixture's Bayes predictor nearer than the nearest of all rules?"""
     rivals = [name for name in candidates(decided) if not name.startswith("Bayes")]
     own = disagreement(decided, MIXED, BAYES_MIXTURE, places)
     gaps = Least({name: disagreement(decided, MIXED, name, places) - own for name in rivals})
-    return Says(
+    return lab.Says(
         f"icl-mixture-nearest-to-bayes{suffix}",
         f"On {words} the in-context model trained on the mixture decides more often as the mixture's Bayes predictor"
         " than as any classical learner or rule here, trained or not",
@@ -197,11 +196,11 @@ def _nearest_to_bayes(decided: Samples, places: Sequence[str], words: str, suffi
     )
 
 
-def _starts(accuracy: Samples, steps: Sequence[int]) -> list[Claim]:
+def _starts(accuracy: lab.Samples, steps: Sequence[int]) -> list[lab.Claim]:
     """Is the construction a better start than random weights, and as good as the standard model?"""
     unit = "points of accuracy, mean over n >= 1, same tasks of the mixture"
     says = [
-        Says(
+        lab.Says(
             f"construction-beats-random-start-{k}-steps",
             f"Trained on the mixture for {k:,} steps, the transformer that starts as ProtoNet is better than the same one"
             " started at random",
@@ -211,11 +210,11 @@ def _starts(accuracy: Samples, steps: Sequence[int]) -> list[Claim]:
         for k in steps
     ]
     last = steps[-1]
-    standard = Says(
+    standard = lab.Says(
         "construction-at-least-standard",
         f"Trained on the mixture for {last:,} steps, the transformer that starts as ProtoNet is at least as good as the"
         " standard model",
         f"started as ProtoNet minus standard model, {unit}",
         accuracy[CONSTRUCTED, last, MIXTURE] - accuracy[STANDARD, last, MIXTURE],
     )
-    return [*together("starts", says), *together("starts-standard", [standard])]
+    return [*lab.together("starts", says), *lab.together("starts-standard", [standard])]

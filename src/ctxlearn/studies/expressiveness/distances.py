@@ -10,12 +10,9 @@ import pandas as pd
 import torch
 from sklearn.manifold import smacof
 
+from ctxlearn import lab
 from ctxlearn.checks import trusted_values
 from ctxlearn.evaluation.statistics import Interval
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Contestant, Measurement
-from ctxlearn.lab.samples import Paired, Samples, side_by_side
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.references import (
     BayesOptimal,
@@ -64,17 +61,20 @@ def plain_algorithms() -> dict[str, Learner]:
 
 
 def probe_measurements(
-    trained: Mapping[tuple[str, str], Training], n_tasks: int, lengths: Sequence[int], seed: int
-) -> list[Measurement]:
+    trained: Mapping[tuple[str, str], lab.Training], n_tasks: int, lengths: Sequence[int], seed: int
+) -> list[lab.Measurement]:
     """Decisions of every learner on the probes of its seed; of in-context models on those of the first seed, too."""
     classical = {f"{name} on {place}": trained[name, place] for name in HOME for place in (HOME[name], MIXTURE)}
     models = {f"{ICL} on {place}": trained[ICL, place] for place in HOMES}
-    asked: list[tuple[int, dict[str, Contestant]]] = [(seed, {**plain_algorithms(), **classical, **models})]
+    asked: list[tuple[int, dict[str, lab.Contestant]]] = [(seed, {**plain_algorithms(), **classical, **models})]
     if seed:
         asked.append((0, {f"{name}, seed {seed}": model for name, model in models.items()}))
     return [
-        Measurement(
-            (name, place), probes, call(decisions, learner, family, n_tasks, list(lengths), probes), f"{place} {probes}"
+        lab.Measurement(
+            (name, place),
+            probes,
+            lab.call(decisions, learner, family, n_tasks, list(lengths), probes),
+            f"{place} {probes}",
         )
         for probes, learners in asked
         for place, family in PLACES.items()
@@ -103,25 +103,25 @@ def decisions(
     return {"decided": torch.cat(parts, dim=1).numpy()}
 
 
-def disagreement(decided: Samples, first: str, second: str, places: Sequence[str]) -> Paired:
+def disagreement(decided: lab.Samples, first: str, second: str, places: Sequence[str]) -> lab.Paired:
     """How often two learners decide differently on each probe task of some families, in %; a tie counts half."""
     gaps = [(decided[first, place] - decided[second, place]).apply(np.abs) for place in places]
-    return 100 * side_by_side(gaps).averaged(slice(None))
+    return 100 * lab.side_by_side(gaps).averaged(slice(None))
 
 
-def candidates(decided: Samples) -> list[str]:
+def candidates(decided: lab.Samples) -> list[str]:
     """All learners that are no in-context models."""
     return [name for name in dict.fromkeys(str(key[0]) for key in decided) if not name.startswith(ICL)]
 
 
-def nearest(decided: Samples, model: str, places: Sequence[str], top: int) -> list[tuple[str, Interval]]:
+def nearest(decided: lab.Samples, model: str, places: Sequence[str], top: int) -> list[tuple[str, Interval]]:
     """The algorithms that decide most often as a model does, with the 95 % interval of the disagreement in %."""
     found = {name: disagreement(decided, model, name, places) for name in candidates(decided)}
     order = sorted(found, key=lambda name: found[name].mean())
     return [(name, found[name].interval()) for name in order[:top]]
 
 
-def shared_probes(decided: Samples, places: Sequence[str]) -> dict[str, np.ndarray]:
+def shared_probes(decided: lab.Samples, places: Sequence[str]) -> dict[str, np.ndarray]:
     """Decisions (T, L q) of all learners, of every seed's in-context models too, on the first seed's probes."""
     names = dict.fromkeys(str(key[0]) for key in decided)
     return {name: np.concatenate([decided[name, place].values[0] for place in places]) for name in names}
@@ -133,7 +133,7 @@ def distance_matrix(decided: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.stack([100 * np.abs(flat - row).mean(1) for row in flat])
 
 
-def disagreement_table(decided: Samples) -> pd.DataFrame:
+def disagreement_table(decided: lab.Samples) -> pd.DataFrame:
     """One row per family of probes and pair of learners: how often they decide differently, in %."""
     rows = []
     for place in PLACES:

@@ -11,12 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ctxlearn import lab
 from ctxlearn.expressiveness import circuit, construct
 from ctxlearn.expressiveness.wiring import Circuit
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Contestant, Measurement
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import InContextTransformer, Learner, ProtoNet
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.references import GradientDescent
@@ -104,21 +101,21 @@ def exact_masks(learner: Learner) -> list[str]:
 
 
 def measurements(
-    trained: Mapping[tuple[str, str], Training], n_tasks: int, steps: Sequence[int], seed: int
-) -> list[Measurement]:
+    trained: Mapping[tuple[str, str], lab.Training], n_tasks: int, steps: Sequence[int], seed: int
+) -> list[lab.Measurement]:
     """Every construction: of the trained classical learners, and of gradient descent on inputs and on trained features.
 
     Learners that differ in their number of steps share a row of the table, so a measurement.
     """
-    groups: dict[str, dict[str, Contestant]] = {
+    groups: dict[str, dict[str, lab.Contestant]] = {
         f"{name}, trained on {home}": {name: trained[name, home]} for name, home in HOME.items()
     }
     for words, given in (("the inputs", None), ("ProtoNet's trained features", trained["ProtoNet", "class-prototype"])):
         for kind in KINDS:
-            named = {f"{k} steps": call(descent, kind, k, given) for k in STEPS if k in steps}
+            named = {f"{k} steps": lab.call(descent, kind, k, given) for k in STEPS if k in steps}
             groups[f"gradient descent, {kind}, on {words}"] = {**named}
     return [
-        Measurement((EXACT, group), seed, call(exactness, learners, n_tasks, seed))
+        lab.Measurement((EXACT, group), seed, lab.call(exactness, learners, n_tasks, seed))
         for group, learners in groups.items()
     ]
 
@@ -160,7 +157,7 @@ def _kinds(plan: Circuit) -> str:
     return ", ".join(dict.fromkeys(kinds))
 
 
-def exactness_table(numbers: Numbers) -> pd.DataFrame:
+def exactness_table(numbers: lab.Numbers) -> pd.DataFrame:
     """The rows of `exactness` of every group and seed."""
     rows = [
         {"group": key[1], "seed": seed, **row}
@@ -177,10 +174,10 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: [f"{value:.2e}" for value in table[name]] for name in ("error64", "error32")})
 
 
-def causal_measurements(n_tasks: int) -> list[Measurement]:
+def causal_measurements(n_tasks: int) -> list[lab.Measurement]:
     """Gradient descent on the inputs, which takes more than one step under a causal mask otherwise."""
     return [
-        Measurement((CAUSAL_ERROR, kind, steps), 0, call(causal_error, kind, steps, n_tasks))
+        lab.Measurement((CAUSAL_ERROR, kind, steps), 0, lab.call(causal_error, kind, steps, n_tasks))
         for kind in (LEAST_SQUARES, SOFTMAX)
         for steps in STEPS
     ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ctxlearn import lab
 from ctxlearn.expressiveness.initialization import StartsAsProtoNet
-from ctxlearn.lab.measurements import Contestant, Key
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import InContextTransformer
 from ctxlearn.studies.arms import ICL, MIXTURE, icl_learner, mixture
 
@@ -25,8 +24,8 @@ def starting_points(seed: int) -> dict[str, InContextTransformer]:
 
 
 def contestants(
-    trained: Mapping[tuple[str, str], Training], steps: Sequence[int], seed: int
-) -> dict[str | Key, Contestant]:
+    trained: Mapping[tuple[str, str], lab.Training], steps: Sequence[int], seed: int
+) -> dict[str | lab.Key, lab.Contestant]:
     """Every arm untrained and trained on the mixture for several numbers of steps, each with a schedule of its own.
 
     Args:
@@ -35,12 +34,12 @@ def contestants(
         seed: of the weights.
     """
     longest = trained[ICL, MIXTURE]
-    found: dict[str | Key, Contestant] = {}
+    found: dict[str | lab.Key, lab.Contestant] = {}
     for arm, learner in starting_points(seed).items():
         found[arm, 0] = learner
         for k in steps:
             config = replace(longest.config, steps=k)
             shared = arm == STANDARD and k == longest.config.steps
             name = f"{arm}, {k} steps, seed {seed}"
-            found[arm, k] = longest if shared else Training(name, learner, mixture(), config)
+            found[arm, k] = longest if shared else lab.Training(name, learner, mixture(), config)
     return found

@@ -7,23 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ctxlearn.lab.claims import Claim
-from ctxlearn.lab.page import Figure, Section, Table, cell, count
-from ctxlearn.lab.plots import (
-    BLACK,
-    BLUE,
-    DOTTED,
-    GREEN,
-    GREY,
-    ORANGE,
-    Style,
-    draw_levels,
-    draw_lines,
-    grid,
-    interval_rows,
-    shared_legend,
-)
-from ctxlearn.lab.samples import Numbers, Samples
+from ctxlearn import lab
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, MIXTURE
 from ctxlearn.studies.expressiveness.claims import MIXED, masks_of, steps_of
 from ctxlearn.studies.expressiveness.distances import nearest
@@ -32,14 +16,14 @@ from ctxlearn.studies.expressiveness.initialization import ARMS, CONSTRUCTED, RA
 from ctxlearn.studies.expressiveness.ridge_rates import CHEBYSHEV, CONTEXT, EQUAL, FEATURES, PENALTY, SCHEDULES, Rates
 
 START_STYLES = {
-    CONSTRUCTED: Style(GREEN, marker="o"),
-    RANDOM: Style(ORANGE, marker="s"),
-    STANDARD: Style(BLUE, "--", marker="^"),
-    BAYES_MIXTURE: Style(BLACK, "--", width=1.0),
+    CONSTRUCTED: lab.Style(lab.GREEN, marker="o"),
+    RANDOM: lab.Style(lab.ORANGE, marker="s"),
+    STANDARD: lab.Style(lab.BLUE, "--", marker="^"),
+    BAYES_MIXTURE: lab.Style(lab.BLACK, "--", width=1.0),
 }
 
 
-def headline(claims: Sequence[Claim], decided: Samples, accuracy: Samples, steps: Sequence[int]) -> str:
+def headline(claims: Sequence[lab.Claim], decided: lab.Samples, accuracy: lab.Samples, steps: Sequence[int]) -> str:
     """What came out, in words made from the claims."""
     exact = [c for c in claims if c.group == "exact"]
     held = sum(c.verdict == "holds" for c in exact)
@@ -59,7 +43,7 @@ def headline(claims: Sequence[Claim], decided: Samples, accuracy: Samples, steps
     )
 
 
-def exactness_section(table: pd.DataFrame, numbers: Numbers) -> Section:
+def exactness_section(table: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
     """The table of constructions, and the one case that they do not cover."""
     rows = []
     for group, own in table.groupby("group", sort=False):
@@ -88,24 +72,24 @@ def exactness_section(table: pd.DataFrame, numbers: Numbers) -> Section:
         & (table["name"] == table["name"][0])
         & (table["mask"] == table["mask"][0])
     ]
-    return Section(
+    return lab.Section(
         "Transformers written by hand",
         [
             "Each of these learners, as it was trained or as it is, was turned into the weights of an ordinary in-context transformer"
             " (ctxlearn.expressiveness.construct). The error is the largest absolute difference of log-probabilities between the"
-            f" learner and that transformer, both computed in the same precision, over {count(first['n_contexts'].sum(), 'context')} of"
+            f" learner and that transformer, both computed in the same precision, over {lab.count(first['n_contexts'].sum(), 'context')} of"
             f" {', '.join(map(str, LENGTHS))} points: of four families as drawn, with a single point of one class, and with none of it.",
             "One case is not covered: under a causal mask a point of the context never hears of those after it, so from the second"
             " gradient step on its residual is not the one that gradient descent has. The second table is what that costs.",
         ],
         [],
         [
-            Table(
+            lab.Table(
                 "Constructions: size, masks under which they are exact, and largest error measured",
                 ["learner", *sizes, *errors],
                 rows,
             ),
-            Table(
+            lab.Table(
                 "Gradient descent on the inputs under a causal mask: mean / largest |difference| from the learner, for class 1, by"
                 " length of the context (class-prototype tasks)",
                 ["", *(f"n = {n}" for n in LENGTHS[1:])],
@@ -123,32 +107,32 @@ def _small(value: float) -> str:
     return "0" if value < 1e-12 else f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
 
 
-def rates_section(rates: Rates) -> Section:
+def rates_section(rates: Rates) -> lab.Section:
     """Error against exact ridge regression by blocks."""
-    figure, axes = grid(1, 1, width=6.4, height=4.9)
+    figure, axes = lab.grid(1, 1, width=6.4, height=4.9)
     axis = axes[0][0]
     parts, styles, rows = [], {}, []
-    for name, colour, marker in zip((EQUAL, CHEBYSHEV), (ORANGE, BLUE), ("o", "s"), strict=True):
+    for name, colour, marker in zip((EQUAL, CHEBYSHEV), (lab.ORANGE, lab.BLUE), ("o", "s"), strict=True):
         error = rates.error[name]
         for words, values, style in (
-            ("mean over tasks", error.mean(0), Style(colour, marker=marker)),
-            ("worst task", error.max(0), Style(colour, ":", marker=marker, width=0.8)),
-            ("the rate", rates.bound[name], Style(colour, "--", width=1.0)),
+            ("mean over tasks", error.mean(0), lab.Style(colour, marker=marker)),
+            ("worst task", error.max(0), lab.Style(colour, ":", marker=marker, width=0.8)),
+            ("the rate", rates.bound[name], lab.Style(colour, "--", width=1.0)),
         ):
             line = f"{name}: {words}"
             styles[line] = style
             parts.append(pd.DataFrame({"k": list(rates.steps), "mean": values, "line": line}))
             rows.append([line, *(f"{value:.1e}" for value in values)])
-    draw_lines(axis, pd.concat(parts), x="k", by="line", styles=styles, spread="none")
-    draw_levels(axis, {"answering 0": 1.0}, {"answering 0": Style(GREY, DOTTED)})
+    lab.draw_lines(axis, pd.concat(parts), x="k", by="line", styles=styles, spread="none")
+    lab.draw_levels(axis, {"answering 0": 1.0}, {"answering 0": lab.Style(lab.GREY, lab.DOTTED)})
     axis.set_yscale("log")
     axis.set_xscale("log", base=2)
     axis.set_xticks(rates.steps, [str(k) for k in rates.steps])
     axis.set_xlabel("gradient steps, k = blocks")
     axis.set_ylabel("error against exact ridge (relative)")
-    shared_legend(figure, axis, 2)
+    lab.shared_legend(figure, axis, 2)
     axis.set_title(f"d = {FEATURES}, n = {CONTEXT}", loc="left", fontsize=10)
-    return Section(
+    return lab.Section(
         "Ridge regression by gradient steps",
         [
             "A transformer of k blocks does k gradient steps, not ridge regression itself; it comes as near as the steps do. With"
@@ -157,7 +141,7 @@ def rates_section(rates: Rates) -> Section:
             " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k."
         ],
         [
-            Figure(
+            lab.Figure(
                 "ridge-rates",
                 figure,
                 "Distance of the transformer's linear predictor from exact ridge regression, |W_k - W| / |W|: mean and worst of"
@@ -166,32 +150,32 @@ def rates_section(rates: Rates) -> Section:
                 " numbers.",
             )
         ],
-        [Table("Relative error |W_k - W| / |W|", ["", *(f"k = {k}" for k in rates.steps)], rows)],
+        [lab.Table("Relative error |W_k - W| / |W|", ["", *(f"k = {k}" for k in rates.steps)], rows)],
     )
 
 
-def starts_section(accuracy: Samples, steps: Sequence[int]) -> Section:
+def starts_section(accuracy: lab.Samples, steps: Sequence[int]) -> lab.Section:
     """Accuracy against steps from each start."""
     budgets = (0, *steps)
     best = accuracy[BAYES_MIXTURE, 0, MIXTURE].interval()
     found = {(arm, k): accuracy[arm, k, MIXTURE].interval() for arm in ARMS for k in budgets}
-    table = interval_rows({(arm, f"{k:,}"): interval for (arm, k), interval in found.items()}, "arm steps")
-    figure, axes = grid(1, 2, width=9.8, height=4.6)
+    table = lab.interval_rows({(arm, f"{k:,}"): interval for (arm, k), interval in found.items()}, "arm steps")
+    figure, axes = lab.grid(1, 2, width=9.8, height=4.6)
     for axis, (bottom, top), title in zip(
         axes[0], ((45, 101), (best.value - 6, best.value + 1)), ("whole scale", "near the ceiling"), strict=True
     ):
-        draw_lines(axis, table, x="steps", by="arm", styles=START_STYLES)
-        draw_levels(axis, {BAYES_MIXTURE: best.value, "chance": 50}, START_STYLES)
+        lab.draw_lines(axis, table, x="steps", by="arm", styles=START_STYLES)
+        lab.draw_levels(axis, {BAYES_MIXTURE: best.value, "chance": 50}, START_STYLES)
         axis.set_ylim(bottom, top)
         axis.set_xlim(-0.25, len(budgets) - 0.75)
         axis.set_xlabel("training steps on the mixture")
         axis.set_title(title, loc="left", fontsize=10)
     axes[0][0].set_ylabel("accuracy (%), mean over n >= 1")
-    shared_legend(figure, axes[0][0], 5)
-    rows = [[arm, *(cell(found[arm, k]) for k in budgets)] for arm in ARMS]
+    lab.shared_legend(figure, axes[0][0], 5)
+    rows = [[arm, *(lab.cell(found[arm, k]) for k in budgets)] for arm in ARMS]
     gaps = [(accuracy[CONSTRUCTED, k, MIXTURE] - accuracy[RANDOM, k, MIXTURE]).interval() for k in budgets]
-    rows.append(["as ProtoNet minus at random", *(cell(gap, sign=True) for gap in gaps)])
-    return Section(
+    rows.append(["as ProtoNet minus at random", *(lab.cell(gap, sign=True) for gap in gaps)])
+    return lab.Section(
         "What a construction is worth as a start",
         [
             "The first transformer is written to be ProtoNet on the inputs themselves, the nearest-class-mean rule, with spare width and"
@@ -203,7 +187,7 @@ def starts_section(accuracy: Samples, steps: Sequence[int]) -> Section:
             f" {best.n_tasks:,} of these tasks.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "starts",
                 figure,
                 "Accuracy on new tasks of the mixture after trainings of growing length, from each start. Bands: 95 % intervals.",
@@ -211,5 +195,9 @@ def starts_section(accuracy: Samples, steps: Sequence[int]) -> Section:
                 " the numbers.",
             )
         ],
-        [Table("Accuracy in %, mean over n >= 1, with 95 % interval", ["", *(f"{k:,} steps" for k in budgets)], rows)],
+        [
+            lab.Table(
+                "Accuracy in %, mean over n >= 1, with 95 % interval", ["", *(f"{k:,} steps" for k in budgets)], rows
+            )
+        ],
     )

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from ctxlearn.lab.plots import RC, grid
+from ctxlearn import lab
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Point:
 
 def draw_plane(points: Sequence[Point], groups: dict[str, Group], *, title: str, width: float, height: float) -> Figure:
     """Points with labels; one unit is as long across as up, and is one unit of distance."""
-    figure, axes = grid(1, 1, width=width, height=height)
+    figure, axes = lab.grid(1, 1, width=width, height=height)
     axis = axes[0][0]
-    with mpl.rc_context(RC):
+    with mpl.rc_context(lab.RC):
         for name, group in groups.items():
             own = np.array([p.place for p in points if p.group == name]).reshape(-1, 2)
             if len(own):

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ctxlearn import lab
 from ctxlearn.expressiveness import construct
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.samples import Numbers
 from ctxlearn.references import GradientDescent, Ridge
 from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
@@ -42,10 +40,10 @@ class Rates:
     kappa: float
 
 
-def measurements(n_tasks: int, steps: Sequence[int]) -> list[Measurement]:
+def measurements(n_tasks: int, steps: Sequence[int]) -> list[lab.Measurement]:
     """Both schedules on the same tasks."""
     return [
-        Measurement(("ridge", name), 0, call(ridge_errors, name, n_tasks, list(steps)), "linear tasks")
+        lab.Measurement(("ridge", name), 0, lab.call(ridge_errors, name, n_tasks, list(steps)), "linear tasks")
         for name in SCHEDULES
     ]
 
@@ -76,7 +74,7 @@ def ridge_errors(schedule: str, n_tasks: int, steps: Sequence[int], seed: int = 
     return {"ridge_error": np.stack(errors, axis=-1), "facts": {"bound": bound, "kappa": kappa}}
 
 
-def found(numbers: Numbers, steps: Sequence[int]) -> Rates:
+def found(numbers: lab.Numbers, steps: Sequence[int]) -> Rates:
     """What was measured."""
     errors = {name: numbers.array("ridge", name, name="ridge_error") for name in SCHEDULES}
     facts = {name: numbers.facts("ridge", name)[0] for name in SCHEDULES}

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ctxlearn.lab.page import Figure, Section, Table, cell
-from ctxlearn.lab.plots import BLACK, BLUE, ORANGE
-from ctxlearn.lab.samples import Samples
+from ctxlearn import lab
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL
 from ctxlearn.studies.expressiveness.claims import MIXED
 from ctxlearn.studies.expressiveness.distances import (
@@ -25,15 +23,15 @@ from ctxlearn.studies.expressiveness.distances import (
 from ctxlearn.studies.expressiveness.plots import Group, Point, draw_plane
 
 GROUPS = {
-    "in context": Group("in-context models, by training distribution", BLUE, "o", 75.0),
-    "Bayes": Group("Bayes-optimal predictors", BLACK, "*", 130.0),
-    "trained": Group("trained classical learners", ORANGE, "s", 45.0),
+    "in context": Group("in-context models, by training distribution", lab.BLUE, "o", 75.0),
+    "Bayes": Group("Bayes-optimal predictors", lab.BLACK, "*", 130.0),
+    "trained": Group("trained classical learners", lab.ORANGE, "s", 45.0),
     "plain": Group("algorithms without training", "#777777", "^", 50.0),
 }
 SHORT = {"pairwise-metric": "pair-wise", "class-prototype": "prototype"}
 
 
-def space_section(decided: Samples, lengths: Sequence[int]) -> Section:
+def space_section(decided: lab.Samples, lengths: Sequence[int]) -> lab.Section:
     """The maps, and the in-context models' nearest algorithms."""
     figures, facts = [], []
     several = len(decided[MIXED, RADIAL].seeds) > 1
@@ -50,7 +48,7 @@ def space_section(decided: Samples, lengths: Sequence[int]) -> Section:
         ]
         facts.append(f"{words}: stress {plane.stress:.2f}, correlation {plane.correlation:.2f}")
         figures.append(
-            Figure(
+            lab.Figure(
                 name,
                 draw_plane(points, GROUPS, title=words, width=9.6, height=7.6),
                 f"Learning algorithms as points: the nearer, the more often they decide alike ({words}). ICL: in-context transformer;"
@@ -60,7 +58,7 @@ def space_section(decided: Samples, lengths: Sequence[int]) -> Section:
                 " the numbers that matter most.",
             )
         )
-    return Section(
+    return lab.Section(
         "The space of learning algorithms",
         [
             "Every learner here was shown the same contexts and asked about the same points. The distance of two learners is the"
@@ -77,15 +75,15 @@ def space_section(decided: Samples, lengths: Sequence[int]) -> Section:
     )
 
 
-def _nearest_table(decided: Samples, several: bool) -> Table:
+def _nearest_table(decided: lab.Samples, several: bool) -> lab.Table:
     """The four nearest algorithms of each in-context model, at home and on radial tasks."""
     rows = []
     for trained_on, home in HOMES.items():
         own = "own" if len(home) == 1 else "the three families"
         for places, words in ((home, own), ((RADIAL,), RADIAL)):
             found = nearest(decided, f"{ICL} on {trained_on}", places, 4)
-            rows.append([trained_on, words, *(f"{name}: {cell(interval, 1)}" for name, interval in found)])
-    return Table(
+            rows.append([trained_on, words, *(f"{name}: {lab.cell(interval, 1)}" for name, interval in found)])
+    return lab.Table(
         "Each in-context model's nearest algorithms: disagreement in %, with 95 % interval over probe tasks"
         + (" and seeds" if several else ""),
         ["in-context model trained on", "probes", "nearest", "second", "third", "fourth"],
@@ -93,21 +91,21 @@ def _nearest_table(decided: Samples, several: bool) -> Table:
     )
 
 
-def _own_table(decided: Samples) -> Table:
+def _own_table(decided: lab.Samples) -> lab.Table:
     """How far the mixture's model is from the Bayes predictors and from itself trained on one family."""
     rows = []
     for place in (*FAMILIES, RADIAL):
         others = [BAYES_MIXTURE, bayes_of(place), *([f"{ICL} on {place}"] if place in FAMILIES else [])]
-        cells = [cell(disagreement(decided, MIXED, other, (place,)).interval(), 1) for other in others]
+        cells = [lab.cell(disagreement(decided, MIXED, other, (place,)).interval(), 1) for other in others]
         rows.append([place, *cells, *["there is none"] * (3 - len(cells))])
-    return Table(
+    return lab.Table(
         "The in-context model trained on the mixture: disagreement in % with",
         ["probes", "Bayes of the mixture", "Bayes of the family", "in-context model trained on the family"],
         rows,
     )
 
 
-def _between_seeds(decided: Samples) -> str:
+def _between_seeds(decided: lab.Samples) -> str:
     """How far apart trainings of the same model are."""
     same = [
         str(name)

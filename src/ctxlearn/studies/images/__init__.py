@@ -6,11 +6,7 @@ point, or on which in-context learning is less than ten points above the nearest
 
 from __future__ import annotations
 
-from ctxlearn.lab.claims import tally
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.page import Page, count, percent
-from ctxlearn.lab.samples import Numbers, Samples
-from ctxlearn.lab.study import Study
+from ctxlearn import lab
 from ctxlearn.studies.images.claims import decide_claims
 from ctxlearn.studies.images.fine_tuning import adapted_accuracies, script_measurements
 from ctxlearn.studies.images.metrics import SCRIPTS, accuracies, episode_measurements
@@ -18,29 +14,29 @@ from ctxlearn.studies.images.page import sections
 from ctxlearn.studies.images.settings import CLASSICAL, ICL, PIXELS, PROFILES, Sizes, trainings
 
 
-def plan(sizes: Sizes, seed: int) -> list[Measurement]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Measurement]:
     """Every learner on episodes of every kind, and both arms adapted to new scripts."""
     trained = trainings(sizes, seed)
     return [*episode_measurements(sizes, trained, seed), *script_measurements(sizes, trained, seed)]
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     accuracy, adapted = accuracies(sizes, numbers), adapted_accuracies(sizes.meta.sizes, numbers)
     percents = adapted.map(lambda found: 100 * found)
     claims = decide_claims(sizes, accuracy, percents)
-    results = Samples(
+    results = lab.Samples(
         {
             (name, f"{place}, {way}-way", int(way) * int(shots)): found
             for (name, place, way, shots), found in accuracy.items()
         }
     ).frame("learner", "family", "length")
-    return Page(
+    return lab.Page(
         title="Does a model that learns in context learn to read new scripts?",
         asked="Shown a few images of each of N characters of a writing system that it never saw, does an in-context transformer tell new "
         "images of them apart as well as learners made for few examples do, and better than comparing pixels?",
-        found=f"{_found(sizes, accuracy)} {tally(claims)}",
-        sure=f"{count(sizes.n_tasks, 'episode')} of each kind per seed, {count(numbers.seeds, 'training seed')}; episodes share the "
+        found=f"{_found(sizes, accuracy)} {lab.tally(claims)}",
+        sure=f"{lab.count(sizes.n_tasks, 'episode')} of each kind per seed, {lab.count(numbers.seeds, 'training seed')}; episodes share the "
         "scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder, one training length, short enough for "
         "two cores: a learner far below the others here may have been given too few steps and not be worse.",
         claims=claims,
@@ -50,9 +46,9 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-def _found(sizes: Sizes, accuracy: Samples) -> str:
+def _found(sizes: Sizes, accuracy: lab.Samples) -> str:
     way, shots = sizes.ways[0], sizes.shots[-1]
-    means = {name: percent(accuracy[name, SCRIPTS, way, shots].mean()) for name in (ICL, *CLASSICAL, PIXELS)}
+    means = {name: lab.percent(accuracy[name, SCRIPTS, way, shots].mean()) for name in (ICL, *CLASSICAL, PIXELS)}
     others = ", ".join(f"{name} {means[name]}" for name in CLASSICAL)
     return (
         f"On unseen scripts, {way}-way {shots}-shot, in-context learning gets {means[ICL]} % right ({others}), the nearest neighbour on pixels "
@@ -60,4 +56,4 @@ def _found(sizes: Sizes, accuracy: Samples) -> str:
     )
 
 
-STUDY = Study("images", PROFILES, plan, present)
+STUDY = lab.Study("images", PROFILES, plan, present)

@@ -10,11 +10,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from ctxlearn import lab
 from ctxlearn.episodes import Tasks
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.samples import Numbers, Samples
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images.metrics import answer
@@ -57,15 +54,17 @@ def meet(way: int, meta: Meta, seed: int) -> list[Script]:
     return met
 
 
-def script_measurements(sizes: Sizes, trained: Mapping[tuple[str, int], Training], seed: int) -> list[Measurement]:
+def script_measurements(
+    sizes: Sizes, trained: Mapping[tuple[str, int], lab.Training], seed: int
+) -> list[lab.Measurement]:
     """Both arms on new scripts, fine-tuned; M2 by its own inner steps, too."""
     way = sizes.ways[0]
     arms = {ICL: (ICL, FINE_TUNING), M2: (M2, FINE_TUNING), OWN: (M2, INNER_STEPS)}
     return [
-        Measurement(
+        lab.Measurement(
             (arm, "new scripts"),
             seed,
-            call(adapted_accuracy, trained[name, way], how, way, sizes.meta, seed),
+            lab.call(adapted_accuracy, trained[name, way], how, way, sizes.meta, seed),
             f"new scripts, seed {seed}",
         )
         for arm, (name, how) in arms.items()
@@ -107,9 +106,9 @@ def _on_script(learner: Learner, how: str, way: int, meta: Meta, seed: int, scri
     return [float(answer(each, script.probe, way, way, threads=1).mean()) for each in found]
 
 
-def adapted_accuracies(meta_sizes: Sequence[int], numbers: Numbers) -> Samples:
+def adapted_accuracies(meta_sizes: Sequence[int], numbers: lab.Numbers) -> lab.Samples:
     """Per arm and episodes adapted to (0: none): share of right answers on each new script."""
-    return Samples(
+    return lab.Samples(
         {
             (key[0], size): found.at(i)
             for key, found in numbers["adapted"].items()

@@ -9,12 +9,9 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from ctxlearn import lab
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import score_output
-from ctxlearn.lab.calls import Call, call
-from ctxlearn.lab.measurements import Contestant, Measurement
-from ctxlearn.lab.samples import Numbers, Paired, Samples
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner, MoreWays
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images.settings import (
@@ -58,25 +55,27 @@ def digits(way: int) -> Labelled:
     return Labelled(torch.nn.functional.pad(large, (2, 2, 2, 2)), y, way)
 
 
-def episode_measurements(sizes: Sizes, trained: Mapping[tuple[str, int], Training], seed: int) -> list[Measurement]:
+def episode_measurements(
+    sizes: Sizes, trained: Mapping[tuple[str, int], lab.Training], seed: int
+) -> list[lab.Measurement]:
     """All learners on the same episodes of each place and number of ways."""
     few, many = sizes.ways[0], sizes.ways[-1]
     found = []
     for way in sizes.ways:
-        contestants: dict[str, Contestant] = {name: trained[name, way] for name in (ICL, *CLASSICAL)}
+        contestants: dict[str, lab.Contestant] = {name: trained[name, way] for name in (ICL, *CLASSICAL)}
         contestants[PIXELS] = fresh_learner(PIXELS, sizes, way, seed)
         for place, make in families(way).items():
-            more: dict[str, Contestant] = {}
+            more: dict[str, lab.Contestant] = {}
             if place == SCRIPTS and way == few:
                 more[RANDOM] = trained[RANDOM, few]
             if place == SCRIPTS and way == many:
                 more[CURRICULUM] = trained[CURRICULUM, many]
-                more[GROUPED] = call(in_groups, trained[ICL, few], many)
-            found += _measurements(sizes, place, way, call(make, way), contestants | more, seed)
-    kinds: dict[str, Contestant] = {each: trained[each, few] for name in SHIFTED for each in (name, shifted(name))}
+                more[GROUPED] = lab.call(in_groups, trained[ICL, few], many)
+            found += _measurements(sizes, place, way, lab.call(make, way), contestants | more, seed)
+    kinds: dict[str, lab.Contestant] = {each: trained[each, few] for name in SHIFTED for each in (name, shifted(name))}
     kinds[PIXELS] = fresh_learner(PIXELS, sizes, few, seed)
     for place, kept in ((NEW_ALPHABETS, ALPHABETS), (NEW_KINDS, OTHERS)):
-        found += _measurements(sizes, place, few, call(scripts, few, kept), kinds, seed)
+        found += _measurements(sizes, place, few, lab.call(scripts, few, kept), kinds, seed)
     return found
 
 
@@ -86,13 +85,13 @@ def in_groups(learner: Learner, way: int) -> MoreWays:
 
 
 def _measurements(
-    sizes: Sizes, place: str, way: int, family: Call, contestants: Mapping[str, Contestant], seed: int
-) -> list[Measurement]:
+    sizes: Sizes, place: str, way: int, family: lab.Call, contestants: Mapping[str, lab.Contestant], seed: int
+) -> list[lab.Measurement]:
     found = []
     for name, learner in contestants.items():
         first = sizes.n_grouped if name == GROUPED else sizes.n_tasks
-        asked = call(episode_accuracy, learner, family, way, list(sizes.shots), sizes.n_tasks, first, seed)
-        found.append(Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
+        asked = lab.call(episode_accuracy, learner, family, way, list(sizes.shots), sizes.n_tasks, first, seed)
+        found.append(lab.Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
     return found
 
 
@@ -141,12 +140,12 @@ def answer(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, threa
     return torch.cat(parts).numpy()
 
 
-def accuracies(sizes: Sizes, numbers: Numbers) -> Samples:
+def accuracies(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:
     """Per learner, place, N and K: share of right answers in each episode.
 
     Learners of one place, N and K have the same episodes; one with fewer has the first of them.
     """
-    return Samples(
+    return lab.Samples(
         {
             (*key, shots): found.at(i)
             for key, found in numbers["accuracy"].items()
@@ -155,7 +154,7 @@ def accuracies(sizes: Sizes, numbers: Numbers) -> Samples:
     )
 
 
-def gain(accuracy: Samples, name: str, baseline: str, place: str, way: int, shots: int) -> Paired:
+def gain(accuracy: lab.Samples, name: str, baseline: str, place: str, way: int, shots: int) -> lab.Paired:
     """One learner's accuracy in % minus another's, on the episodes that the first one answered."""
     own = accuracy[name, place, way, shots]
     return 100 * own - 100 * accuracy[baseline, place, way, shots].first(own.n_tasks)

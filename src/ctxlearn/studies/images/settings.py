@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ctxlearn import lab
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import (
     CNP,
     MAML,
@@ -178,7 +178,7 @@ def shifted(name: str) -> str:
     return f"{name}, alphabets only"
 
 
-def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], Training]:
+def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     """Every training of one seed, by name and ways; all learners of a number of ways have the same steps, tasks and encoder."""
     few, many = sizes.ways[0], sizes.ways[-1]
     found = {
@@ -206,7 +206,9 @@ def curriculum(sizes: Sizes) -> Curriculum:
     return Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
 
 
-def _training(name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily | Source, words: str = "") -> Training:
+def _training(
+    name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily | Source, words: str = ""
+) -> lab.Training:
     adamw, muon = sizes.learning_rate, sizes.muon_learning_rate
     if name == RANDOM:
         adamw, muon = sizes.random_start
@@ -220,10 +222,10 @@ def _training(name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily |
         muon_learning_rate=muon,
     )
     learner = fresh_learner(name, sizes, way, seed)
-    return Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
+    return lab.Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
 
 
-def m2_training(sizes: Sizes, way: int, seed: int) -> Training:
+def m2_training(sizes: Sizes, way: int, seed: int) -> lab.Training:
     """M2 over scripts: first order, by inner steps on the encoder. A shard has one script."""
     meta = sizes.meta
     rounds = 2 * meta.shots + 1
@@ -242,4 +244,4 @@ def m2_training(sizes: Sizes, way: int, seed: int) -> Training:
     learner = Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
     objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
     cost = sum(p.numel() for p in learner.parameters()) * config.tasks_per_step * (1 + meta.inner_steps)
-    return Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective, cost=float(cost))
+    return lab.Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective, cost=float(cost))

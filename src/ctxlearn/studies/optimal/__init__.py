@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctxlearn.lab.measurements import Cell, Planned
-from ctxlearn.lab.page import Page, count
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.study import Study
-from ctxlearn.lab.trainings import Training
+from ctxlearn import lab
 from ctxlearn.references import BayesOptimal, LogisticRegression, NearestNeighbor
 from ctxlearn.studies.arms import (
     BAYES_FAMILY,
@@ -107,7 +103,7 @@ def classical_config(sizes: Sizes, families: int, seed: int) -> TrainingConfig:
     )
 
 
-def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], Training]:
+def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], lab.Training]:
     """By learner and training distribution."""
     found = {}
     for place, source in {**FAMILIES, MIXTURE: mixture()}.items():
@@ -120,21 +116,21 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], Training]:
             # the longest training takes every job at first, so that the others fill the rest evenly
             threads = config.shards if name == ICL and place == MIXTURE else 1
             title = f"{name} on {place}, seed {seed}"
-            found[name, place] = Training(title, learner, source, config, threads=threads)
+            found[name, place] = lab.Training(title, learner, source, config, threads=threads)
     config = causal_config(sizes, seed)
     title = f"{CAUSAL} on {MIXTURE}, seed {seed}"
-    found[CAUSAL, MIXTURE] = Training(title, causal_learner(seed), mixture(), config, AllPrefixes())
+    found[CAUSAL, MIXTURE] = lab.Training(title, causal_learner(seed), mixture(), config, AllPrefixes())
     return found
 
 
-def plan(sizes: Sizes, seed: int) -> list[Planned]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """Each learner where a claim or the figure needs it, on the same tasks for all; and real tables."""
     trained = trainings(sizes, seed)
-    planned: list[Planned] = []
+    planned: list[lab.Planned] = []
     for place, family in FAMILIES.items():
         quick = {("NearestNeighbor", ""): NearestNeighbor(2, 2), ("LogisticRegression", ""): LogisticRegression(2, 2)}
         own = {key: learner for key, learner in trained.items() if key[0] != ICL or key[1] in (place, MIXTURE)}
-        cell = Cell((place,), family, {**quick, **own}, seed, sizes.n_tasks, sizes.n_points)
+        cell = lab.Cell((place,), family, {**quick, **own}, seed, sizes.n_tasks, sizes.n_points)
         slow = {(BAYES_MIXTURE, ""): BayesOptimal(mixture()), (BAYES_FAMILY, ""): BayesOptimal(family)}
         planned += [cell, cell.only(sizes.bayes_tasks, slow)]
     model = trained[ICL, MIXTURE]
@@ -142,19 +138,19 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
     return planned + (real_data.regions(model) if seed == 0 else [])
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     accuracy = accuracies(numbers)
     claims = decide_claims(accuracy)
     real = real_data.present(numbers, sizes.n_points)
     one = numbers.seeds == 1
-    return Page(
+    return lab.Page(
         title="Does in-context learning find the right learning algorithm?",
         asked="A transformer reads a few labelled points and answers for new ones; nothing in it is retrained. Is it, "
         "after training on a kind of task, at least as good as the meta-learner designed for that kind? And when it "
         "is trained on a mixture of three kinds, does it stay so, while each classical meta-learner loses?",
         found=headline(claims, accuracy) + " " + real.headline,
-        sure=f"{count(sizes.n_tasks, 'new test task')} per family and seed, {count(numbers.seeds, 'training seed')}."
+        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed, {lab.count(numbers.seeds, 'training seed')}."
         + (
             " With one seed every sentence is about these trained models, not about training in general; --seeds 3 adds that."
             if one
@@ -168,4 +164,4 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-STUDY = Study("optimal", PROFILES, plan, present)
+STUDY = lab.Study("optimal", PROFILES, plan, present)

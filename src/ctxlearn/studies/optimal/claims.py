@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.samples import Numbers, Samples, average
+from ctxlearn import lab
 from ctxlearn.studies.arms import (
     BAYES_FAMILY,
     BAYES_MIXTURE,
@@ -21,12 +20,12 @@ from ctxlearn.studies.arms import (
 UNIT = "points of accuracy, mean over n >= 1, same tasks"
 
 
-def accuracies(numbers: Numbers) -> Samples:
+def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By learner, training distribution and family: accuracy in %, mean over n >= 1."""
     return numbers["score"].map(lambda found: 100 * found.averaged())
 
 
-def decide_claims(accuracy: Samples) -> list[Claim]:
+def decide_claims(accuracy: lab.Samples) -> list[lab.Claim]:
     """Every claim of the study, by group."""
     claims = []
     rivals = [*MADE_FOR.items(), ("pairwise-metric", PAPER)]
@@ -35,7 +34,7 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
         ("mixture", MIXTURE, "trained on the mixture"),
     ):
         says = [
-            Says(
+            lab.Says(
                 f"icl-{group}-at-least-{family}{'-paper-matchnet' if rival == PAPER else ''}",
                 f"The in-context model {words} is at least as good on {family} tasks as {rival} trained on them alone",
                 f"in-context model minus {rival}, {UNIT}",
@@ -43,11 +42,11 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
             )
             for family, rival in rivals
         ]
-        claims += together(group, says)
-    claims += together(
+        claims += lab.together(group, says)
+    claims += lab.together(
         "causal",
         [
-            Says(
+            lab.Says(
                 f"causal-icl-mixture-at-least-{family}",
                 f"The causal in-context model trained on the mixture is at least as good on {family} tasks as {rival} trained on"
                 " them alone",
@@ -57,10 +56,10 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
             for family, rival in MADE_FOR.items()
         ],
     )
-    claims += together(
+    claims += lab.together(
         "gradient",
         [
-            Says(
+            lab.Says(
                 f"icl-mixture-at-least-maml-{family}",
                 f"On {family} tasks the in-context model trained on the mixture is at least as good as MAML trained on the mixture",
                 f"in-context model minus MAML, {UNIT}",
@@ -69,10 +68,10 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
             for family in FAMILIES
         ],
     )
-    claims += together(
+    claims += lab.together(
         "classical-loss",
         [
-            Says(
+            lab.Says(
                 f"{slug(rival)}-loses-by-mixture",
                 f"{rival} trained on the mixture is worse on {family} tasks than {rival} trained on them alone",
                 f"{rival} trained on the family minus {rival} trained on the mixture, {UNIT}",
@@ -81,10 +80,10 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
             for rival, family in HOME.items()
         ],
     )
-    claims += together(
+    claims += lab.together(
         "icl-keeps",
         [
-            Says(
+            lab.Says(
                 f"icl-keeps-{family}",
                 f"The in-context model loses less than 1 point on {family} tasks by training on the mixture",
                 f"in-context model trained on the family minus the one trained on the mixture, {UNIT}",
@@ -103,7 +102,7 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
         prefix = "" if learner == ICL else "causal-"
         place = "mixture" if trained_on else "single-family"
         says = [
-            Says(
+            lab.Says(
                 f"{prefix}icl-regret-{place}-{family}",
                 f"On {family} tasks the {words} trained on {trained_on or 'them alone'} is within"
                 f" {REGRET[family]:g} points of the Bayes-optimal predictor of its training distribution",
@@ -115,18 +114,18 @@ def decide_claims(accuracy: Samples) -> list[Claim]:
             )
             for family in FAMILIES
         ]
-        claims += together(f"{prefix}regret-{place}", says)
-    return claims + together("off-family", [_loses_away(accuracy, rival, home) for rival, home in HOME.items()])
+        claims += lab.together(f"{prefix}regret-{place}", says)
+    return claims + lab.together("off-family", [_loses_away(accuracy, rival, home) for rival, home in HOME.items()])
 
 
-def _loses_away(accuracy: Samples, rival: str, home: str) -> Says:
+def _loses_away(accuracy: lab.Samples, rival: str, home: str) -> lab.Says:
     """A classical learner on the two families that it was neither made for nor trained on."""
     away = [family for family in FAMILIES if family != home]
-    return Says(
+    return lab.Says(
         f"{slug(rival)}-loses-off-family",
         f"{rival} trained on {home} tasks is worse on the other two families than the learners made for them",
         f"learner made for the family minus {rival}, mean over {' and '.join(away)}, {UNIT}",
-        average([accuracy[MADE_FOR[f], f, f] - accuracy[rival, home, f] for f in away]),
+        lab.average([accuracy[MADE_FOR[f], f, f] - accuracy[rival, home, f] for f in away]),
     )
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ctxlearn.lab.claims import Claim
-from ctxlearn.lab.page import Figure, Section, Table, cell
-from ctxlearn.lab.plots import BLUE, SKY, Style, draw_levels, draw_lines, grid, label, legend_below, lines
-from ctxlearn.lab.samples import Samples
+from ctxlearn import lab
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, HOME, ICL, MIXTURE, STYLES
 
 
-def headline(claims: list[Claim], accuracy: Samples) -> str:
+def headline(claims: list[lab.Claim], accuracy: lab.Samples) -> str:
     """What came out, in words made from the claims."""
 
     def tally(group: str) -> str:
@@ -30,23 +27,23 @@ def headline(claims: list[Claim], accuracy: Samples) -> str:
     )
 
 
-def figure_section(scores: Samples, accuracy: Samples) -> Section:
+def figure_section(scores: lab.Samples, accuracy: lab.Samples) -> lab.Section:
     """Accuracy at every context length, trained on one family and on the mixture."""
     figures = [_accuracy_figure(scores, accuracy, family) for family in FAMILIES]
     columns = ["learner", "trained on", *FAMILIES]
     places = [*FAMILIES, MIXTURE, ""]
     arms = sorted(dict.fromkeys(key[:2] for key in accuracy), key=lambda arm: places.index(str(arm[1])))
     rows = [
-        [label(str(name), STYLES), str(trained_on or "nothing (no parameters)")]
+        [lab.label(str(name), STYLES), str(trained_on or "nothing (no parameters)")]
         + [
-            cell(accuracy[name, trained_on, family].interval())
+            lab.cell(accuracy[name, trained_on, family].interval())
             if (name, trained_on, family) in accuracy
             else "not measured"
             for family in FAMILIES
         ]
         for name, trained_on in arms
     ]
-    return Section(
+    return lab.Section(
         "Accuracy against the number of labelled points",
         [
             "Every learner predicts point n + 1 of a task from its first n points. The learner made for a family encodes that"
@@ -58,11 +55,11 @@ def figure_section(scores: Samples, accuracy: Samples) -> Section:
             "The paper's variant of MatchNet sums cosine similarities where the textbook one takes a softmax over the points.",
         ],
         figures,
-        [Table("Accuracy in %, mean over context lengths from 1 on, with 95 % interval", columns, rows)],
+        [lab.Table("Accuracy in %, mean over context lengths from 1 on, with 95 % interval", columns, rows)],
     )
 
 
-def _accuracy_figure(scores: Samples, accuracy: Samples, family: str) -> Figure:
+def _accuracy_figure(scores: lab.Samples, accuracy: lab.Samples, family: str) -> lab.Figure:
     matched = [name for name, home in HOME.items() if home == family]
     rules = [("LogisticRegression", ""), ("NearestNeighbor", "")]
     panels = {
@@ -73,17 +70,17 @@ def _accuracy_figure(scores: Samples, accuracy: Samples, family: str) -> Figure:
             *rules, (BAYES_MIXTURE, ""), *((name, MIXTURE) for name in (*HOME, GRADIENT, CAUSAL, ICL))
         ],
     }  # fmt: skip
-    figure, axes = grid(1, 2, width=8.6, height=4.9)
+    figure, axes = lab.grid(1, 2, width=8.6, height=4.9)
     for axis, (title, arms) in zip(axes[0], panels.items(), strict=True):
-        shown = Samples({arm: scores[*arm, family] for arm in arms}).curves("learner", "trained on")
-        draw_lines(axis, shown, x="n_context", by="learner", styles=STYLES, scale=100)
-        draw_levels(axis, {"chance": 50})
+        shown = lab.Samples({arm: scores[*arm, family] for arm in arms}).curves("learner", "trained on")
+        lab.draw_lines(axis, shown, x="n_context", by="learner", styles=STYLES, scale=100)
+        lab.draw_levels(axis, {"chance": 50})
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_xlabel("labelled points in the context, n")
         axis.set_ylim(47, 101)
-        legend_below(axis)
+        lab.legend_below(axis)
     axes[0][0].set_ylabel("accuracy on the next point (%)")
-    return Figure(
+    return lab.Figure(
         f"accuracy-{family}",
         figure,
         f"{family}: left, learners trained on this family alone; right, trained on the mixture. Bands: 95 % intervals.",
@@ -92,7 +89,7 @@ def _accuracy_figure(scores: Samples, accuracy: Samples, family: str) -> Figure:
     )
 
 
-def regret_section(scores: Samples, accuracy: Samples) -> Section:
+def regret_section(scores: lab.Samples, accuracy: lab.Samples) -> lab.Section:
     """How far the in-context model stays behind the best possible predictor, at each context length."""
     regrets, rows = [], []
     for family in FAMILIES:
@@ -104,13 +101,13 @@ def regret_section(scores: Samples, accuracy: Samples) -> Section:
             regrets.append(curve.assign(family=family, training=words))
             ends = (1, 4, len(curve) // 3, len(curve) - 1)
             means = [f"{curve['mean'][n]:+.1f}" for n in ends]
-            rows.append([f"{family}, {words}", cell(regret.averaged().interval(), sign=True), *means])
-    drawing = lines(
+            rows.append([f"{family}, {words}", lab.cell(regret.averaged().interval(), sign=True), *means])
+    drawing = lab.lines(
         pd.concat(regrets),
         x="n_context",
         by="training",
         panel="family",
-        styles={"trained on the family": Style(SKY), "trained on the mixture": Style(BLUE)},
+        styles={"trained on the family": lab.Style(lab.SKY), "trained on the mixture": lab.Style(lab.BLUE)},
         levels={"Bayes": 0},
         title=lambda family: f"{family} tasks",
         x_label="labelled points in the context, n",
@@ -123,8 +120,8 @@ def regret_section(scores: Samples, accuracy: Samples) -> Section:
         alone, together = (accuracy[ICL, place, family].first(own.n_tasks) for place in (family, MIXTURE))
         ceiling, training = own - mixed, (mixed - together) - (own - alone)
         intervals = [part.interval() for part in (ceiling + training, ceiling, training)]
-        parts.append([family, *(cell(interval, sign=True) for interval in intervals)])
-    loss = Table(
+        parts.append([family, *(lab.cell(interval, sign=True) for interval in intervals)])
+    loss = lab.Table(
         "What the in-context model loses by training on the mixture, in points of accuracy with 95 % interval",
         [
             "",
@@ -134,7 +131,7 @@ def regret_section(scores: Samples, accuracy: Samples) -> Section:
         ],
         parts,
     )
-    return Section(
+    return lab.Section(
         "How far from optimal",
         [
             "The Bayes-optimal predictor of the training distribution knows how tasks are drawn and weighs all that fit the context:"
@@ -144,7 +141,7 @@ def regret_section(scores: Samples, accuracy: Samples) -> Section:
             " is split among three families leaves another regret than training on one.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "regret",
                 drawing,
                 "Accuracy that the in-context model lacks to the Bayes-optimal predictor of its training distribution; bands: 95 %"
@@ -153,7 +150,7 @@ def regret_section(scores: Samples, accuracy: Samples) -> Section:
             )
         ],
         [
-            Table(
+            lab.Table(
                 "Regret in points of accuracy: mean over n >= 1 with 95 % interval, and at some n",
                 ["", "mean", *(f"n = {n}" for n in ends)],
                 rows,

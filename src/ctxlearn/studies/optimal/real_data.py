@@ -11,14 +11,9 @@ import torch
 from sklearn import datasets
 from torch import Tensor
 
+from ctxlearn import lab
 from ctxlearn.episodes import Tasks, concatenate
 from ctxlearn.evaluation.curves import score_output
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.page import Figure, Section, Table, cell, count
-from ctxlearn.lab.plots import grid, label, lines
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.references import LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
@@ -42,7 +37,7 @@ TABLES = {"iris": datasets.load_iris, "wine": datasets.load_wine, "breast cancer
 class RealData:
     """The last section of the page, its numbers, and a sentence for the top."""
 
-    section: Section
+    section: lab.Section
     table: pd.DataFrame
     headline: str
 
@@ -80,12 +75,15 @@ def draw_tasks(table: str, draws: int, seed: int) -> Tasks:
     return concatenate(tasks)
 
 
-def measurements(model: Training, draws: int, n_points: int, seed: int) -> list[Measurement]:
+def measurements(model: lab.Training, draws: int, n_points: int, seed: int) -> list[lab.Measurement]:
     """The model and classical rules on every table, on the same draws; contexts longer than its training's are left out."""
     sizes = [n for n in SIZES if n < n_points]
     return [
-        Measurement(
-            ("real data", name, table), seed, call(accuracies, learner, table, sizes, draws, seed), f"{table} {seed}"
+        lab.Measurement(
+            ("real data", name, table),
+            seed,
+            lab.call(accuracies, learner, table, sizes, draws, seed),
+            f"{table} {seed}",
         )
         for table in TABLES
         for name, learner in {ICL: model, **RIVALS}.items()
@@ -105,7 +103,7 @@ def accuracies(learner: Learner, table: str, sizes: Sequence[int], draws: int, s
     return {"real": np.stack(found, axis=-1)}
 
 
-def present(numbers: Numbers, n_points: int) -> RealData:
+def present(numbers: lab.Numbers, n_points: int) -> RealData:
     """The section about real tables."""
     sizes = [n for n in SIZES if n < n_points]
     names = [ICL, *RIVALS]
@@ -134,7 +132,7 @@ def present(numbers: Numbers, n_points: int) -> RealData:
         )
     frame = pd.DataFrame(rows)
     cells = [
-        [f"{table}, {n} labelled", *(cell((100 * values[name, table, n]).interval(), 1) for name in names)]
+        [f"{table}, {n} labelled", *(lab.cell((100 * values[name, table, n]).interval(), 1) for name in names)]
         for table in TABLES
         for n in sizes
     ]
@@ -142,7 +140,7 @@ def present(numbers: Numbers, n_points: int) -> RealData:
     ahead = int((against["icl_minus_this_low"] > 0).sum())
     behind = int((against["icl_minus_this_high"] < 0).sum())
     n_draws = int(frame["n_draws"].max())
-    section = Section(
+    section = lab.Section(
         "The same model, untouched, on real data",
         [
             "The in-context model that was trained on the mixture of synthetic tasks, and never saw a real number, reads a few"
@@ -157,9 +155,9 @@ def present(numbers: Numbers, n_points: int) -> RealData:
         ],
         [_curves(frame), _regions(numbers)],
         [
-            Table(
-                f"Accuracy in % with 95 % interval over {count(n_draws, 'draw')} of each table",
-                ["table and context", *(label(name, STYLES) for name in names)],
+            lab.Table(
+                f"Accuracy in % with 95 % interval over {lab.count(n_draws, 'draw')} of each table",
+                ["table and context", *(lab.label(name, STYLES) for name in names)],
                 cells,
             )
         ],
@@ -171,8 +169,8 @@ def present(numbers: Numbers, n_points: int) -> RealData:
     return RealData(section, frame, headline)
 
 
-def _curves(frame: pd.DataFrame) -> Figure:
-    drawing = lines(
+def _curves(frame: pd.DataFrame) -> lab.Figure:
+    drawing = lab.lines(
         frame.assign(rows=frame["n_context"].astype(str)),
         x="rows",
         by="learner",
@@ -187,7 +185,7 @@ def _curves(frame: pd.DataFrame) -> Figure:
         y_range=(48, 100),
         size=(3.2, 3.4),
     )
-    return Figure(
+    return lab.Figure(
         "real-data-accuracy",
         drawing,
         "Accuracy on real tables against the number of labelled rows; bars are 95 % intervals over draws.",
@@ -215,25 +213,26 @@ def flower_map(learner: Learner) -> dict[str, np.ndarray]:
     return {"map": decided_map(learner, standardise(context, context), tasks.y[:, :10], points)}
 
 
-def regions(model: Training) -> list[Measurement]:
+def regions(model: lab.Training) -> list[lab.Measurement]:
     """The map of every rule."""
     return [
-        Measurement(("flowers", name), 0, call(flower_map, learner)) for name, learner in {ICL: model, **RIVALS}.items()
+        lab.Measurement(("flowers", name), 0, lab.call(flower_map, learner))
+        for name, learner in {ICL: model, **RIVALS}.items()
     ]
 
 
-def _regions(numbers: Numbers) -> Figure:
+def _regions(numbers: lab.Numbers) -> lab.Figure:
     """Decision regions of every learner on one draw: petal sizes of two kinds of iris, ten labelled flowers."""
     tasks, sides = flowers()
-    figure, axes = grid(2, 2, width=7.2, height=6.4)
+    figure, axes = lab.grid(2, 2, width=7.2, height=6.4)
     for axis, name in zip((a for row in axes for a in row), (ICL, *RIVALS), strict=True):
         draw_map(axis, sides, numbers.array("flowers", name, name="map"))
         draw_points(axis, tasks.x[0, 10:], tasks.y[0, 10:], size=8, ringed=False)
         draw_points(axis, tasks.x[0, :10], tasks.y[0, :10], size=70)
-        axis.set_title(label(name, STYLES), loc="left")
+        axis.set_title(lab.label(name, STYLES), loc="left")
         axis.set_xlabel("petal length (cm)")
         axis.set_ylabel("petal width (cm)")
-    return Figure(
+    return lab.Figure(
         "real-data-regions",
         figure,
         "What each rule makes of ten labelled irises (large, ringed): the shaded side gets that colour's answer. Small dots:"

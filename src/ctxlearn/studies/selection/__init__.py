@@ -12,14 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ctxlearn import lab
 from ctxlearn.evaluation.hindsight import hindsight
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.claims import tally
-from ctxlearn.lab.measurements import Cell, Measurement, Planned, decision, score
-from ctxlearn.lab.page import Page, count
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.study import Study
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners import Learner
 from ctxlearn.references import AlgorithmSelection, BayesOptimal
 from ctxlearn.studies import optimal
@@ -78,28 +72,28 @@ PROFILES = {
 }
 
 
-def plan(sizes: Sizes, seed: int) -> list[Planned]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """Models, selectors and Bayes on every family and under shift; the bound on any choice; maps of one task."""
     trained = optimal.trainings(sizes.trained, seed)
     members = {family: trained[learner, family] for family, learner in MADE_FOR.items()}
     models = {name: trained[name, MIXTURE] for name in (ICL, CAUSAL, GRADIENT)}
     selectors = {
-        name: call(selection, list(members.values()), list(FAMILIES.values()), rule, soft)
+        name: lab.call(selection, list(members.values()), list(FAMILIES.values()), rule, soft)
         for name, (rule, soft) in zip(
             SELECTORS, (("loo", False), ("loo", True), ("evidence", False), ("evidence", True)), strict=True
         )
     }
-    planned: list[Planned] = []
+    planned: list[lab.Planned] = []
     for place, family in PLACES.items():
         bayes = {BAYES_MIXTURE: BayesOptimal(mixture()), BAYES_FAMILY: BayesOptimal(family)}
-        cell = Cell(
+        cell = lab.Cell(
             ("", place),
             family,
             {**models, **selectors, **bayes},
             seed,
             sizes.n_tasks,
             sizes.trained.n_points,
-            measures=(score, decision),
+            measures=(lab.score, lab.decision),
         )
         planned += [cell, _bound(sizes, members, cell)]
     for place, make in MAKERS.items():
@@ -111,7 +105,7 @@ def plan(sizes: Sizes, seed: int) -> list[Planned]:
                 BAYES_MIXTURE: BayesOptimal(mixture()),
                 BAYES_FAMILY: BayesOptimal(family),
             }
-            cell = Cell((f"{scale:g}", place), family, contestants, seed, sizes.shift_tasks, sizes.trained.n_points)
+            cell = lab.Cell((f"{scale:g}", place), family, contestants, seed, sizes.shift_tasks, sizes.trained.n_points)
             planned.append(cell)
     if seed == 0:
         shown = {
@@ -131,9 +125,9 @@ def selection(members: Sequence[Learner], families: Sequence[TaskFamily], rule: 
     return AlgorithmSelection(members, rule, soft, families if rule == "evidence" else None)
 
 
-def _bound(sizes: Sizes, members: Mapping[str, Training], cell: Cell) -> Measurement:
+def _bound(sizes: Sizes, members: Mapping[str, lab.Training], cell: lab.Cell) -> lab.Measurement:
     """The hindsight bound on the tasks of a cell."""
-    asked = call(
+    asked = lab.call(
         hindsight_bound,
         dict(members),
         cell.family,
@@ -143,7 +137,7 @@ def _bound(sizes: Sizes, members: Mapping[str, Training], cell: Cell) -> Measure
         n_queries=sizes.hindsight_queries,
         seed=cell.seed,
     )
-    return Measurement((BOUND, *cell.key), cell.seed, asked, cell.pairing)
+    return lab.Measurement((BOUND, *cell.key), cell.seed, asked, cell.pairing)
 
 
 def hindsight_bound(
@@ -171,21 +165,21 @@ def hindsight_bound(
     return {"bound": found.groupby("task")["value"].mean().to_numpy()}
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     measured = found(numbers)
     claims = decide_claims(measured, sizes.lengths, sizes.scales)
     ours = 100 * measured.scores[ICL, "", RADIAL].averaged(sizes.lengths)
-    return Page(
+    return lab.Page(
         title="Is in-context learning a choice among known algorithms?",
         asked="Does the in-context model, trained on a mixture of three kinds of task, merely pick for each task one of the three "
         "learners made for them? On radial tasks, which nothing here was trained on and for which none of the three is right, "
         "a selector can be no better than the best of the three. And a model fitted to its distribution should lose more than a "
         "selector when the inputs are scaled.",
         found=f"On radial tasks the in-context model has {ours.mean():.1f} % where the best of the three learners, picked with hindsight, has "
-        f"{measured.bound[RADIAL].mean():.1f} %. {tally(claims)}",
-        sure=f"{count(sizes.n_tasks, 'new test task')} per family and seed ({sizes.shift_tasks} per scale under shift), "
-        f"{count(numbers.seeds, 'training seed')}."
+        f"{measured.bound[RADIAL].mean():.1f} %. {lab.tally(claims)}",
+        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed ({sizes.shift_tasks} per scale under shift), "
+        f"{lab.count(numbers.seeds, 'training seed')}."
         + (" With one seed the claims speak of these trained models only." if numbers.seeds == 1 else "")
         + (
             " Off its distribution the mixture's posterior rests on few particles in places (an effective sample size"
@@ -200,4 +194,4 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-STUDY = Study("selection", PROFILES, plan, present)
+STUDY = lab.Study("selection", PROFILES, plan, present)

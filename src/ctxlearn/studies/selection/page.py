@@ -8,12 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ctxlearn import lab
 from ctxlearn.episodes import Tasks
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Contestants, Measurement
-from ctxlearn.lab.page import Figure, Section, Table
-from ctxlearn.lab.plots import draw_levels, draw_lines, grid, interval_rows, legend_below, lines
-from ctxlearn.lab.samples import Numbers, Samples
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.arms import STYLES
@@ -25,7 +21,7 @@ BEHIND_RADIAL = 0.884
 """Accuracy of the best rule that knows the radial family and sees no context."""
 
 
-def accuracy_section(measured: Found) -> Section:
+def accuracy_section(measured: Found) -> lab.Section:
     """Part (a): every learner on the three families and on radial."""
     families = [str(key[0]) for key in measured.bound]
     names = list(dict.fromkeys(str(key[0]) for key in measured.scores))
@@ -35,7 +31,7 @@ def accuracy_section(measured: Found) -> Section:
         ("in-context model decides as Bayes of the mixture (%)", measured.agreement),
     ):
         rows.append([words, *(f"{found[family].mean():.2f}" for family in families)])
-    return Section(
+    return lab.Section(
         "In-context model, selectors and Bayes",
         [
             "A selector picks, for each task and from its context alone, one of three learners, each trained on its own family:"
@@ -46,26 +42,26 @@ def accuracy_section(measured: Found) -> Section:
             " its posterior makes of them. Bayes of the family knows the family: the ceiling.",
         ],
         [_accuracy_figure(measured, family) for family in families],
-        [Table("Accuracy in %, mean over context lengths from 1 on", ["", *families], rows)],
+        [lab.Table("Accuracy in %, mean over context lengths from 1 on", ["", *families], rows)],
     )
 
 
-def _accuracy_figure(measured: Found, family: str) -> Figure:
-    own = Samples({key: one for key, one in measured.scores.items() if key[2] == family})
+def _accuracy_figure(measured: Found, family: str) -> lab.Figure:
+    own = lab.Samples({key: one for key, one in measured.scores.items() if key[2] == family})
     curves = own.curves("learner", "trained on", "family")
-    figure, axes = grid(1, 1, width=5.0, height=5.2)
+    figure, axes = lab.grid(1, 1, width=5.0, height=5.2)
     axis = axes[0][0]
-    draw_lines(axis, curves, x="n_context", by="learner", styles=STYLES, scale=100)
-    draw_levels(axis, {"chance": 50}, STYLES)
+    lab.draw_lines(axis, curves, x="n_context", by="learner", styles=STYLES, scale=100)
+    lab.draw_levels(axis, {"chance": 50}, STYLES)
     if family == RADIAL:
-        draw_levels(axis, {"family known, no context": 100 * BEHIND_RADIAL}, STYLES)
+        lab.draw_levels(axis, {"family known, no context": 100 * BEHIND_RADIAL}, STYLES)
     axis.set_title(f"{family} tasks", loc="left", fontsize=10)
     axis.set_xlabel("labelled points in the context, n")
     axis.set_ylabel("accuracy on the next point (%)")
     axis.set_ylim(45, 101)
-    legend_below(axis)
+    lab.legend_below(axis)
     means = (f"{key[0]} {measured.accuracy(str(key[0]), family).mean():.1f}" for key in own)
-    return Figure(
+    return lab.Figure(
         f"selection-{family}",
         figure,
         f"{family}{' (none trained on it)' if family == RADIAL else ''}. Bands: 95 % intervals.",
@@ -90,14 +86,15 @@ def task_map(learner: Learner, n_context: int) -> dict[str, np.ndarray]:
     return {"map": decided_map(learner, tasks.x, tasks.y, torch.cartesian_prod(*sides)[None])}
 
 
-def map_measurements(learners: Contestants, n_context: int) -> list[Measurement]:
+def map_measurements(learners: lab.Contestants, n_context: int) -> list[lab.Measurement]:
     """One map of each."""
     return [
-        Measurement((MAP, n_context, name), 0, call(task_map, learner, n_context)) for name, learner in learners.items()
+        lab.Measurement((MAP, n_context, name), 0, lab.call(task_map, learner, n_context))
+        for name, learner in learners.items()
     ]
 
 
-def regions_section(numbers: Numbers) -> Section:
+def regions_section(numbers: lab.Numbers) -> lab.Section:
     """Part (b): what each makes of one radial task."""
     maps = [key for key in numbers.measured if key[0] == MAP]
     n_context = int(maps[0][1])
@@ -105,7 +102,7 @@ def regions_section(numbers: Numbers) -> Section:
     radius, angle = float(tasks.parameters["radius"][0]), np.linspace(0, 2 * np.pi, 200)
     columns = 4
     rows = -(-len(maps) // columns)
-    figure, axes = grid(rows, columns, width=2.7 * columns, height=2.9 * rows)
+    figure, axes = lab.grid(rows, columns, width=2.7 * columns, height=2.9 * rows)
     panels = [axis for row in axes for axis in row]
     for axis, key in zip(panels, maps, strict=False):
         draw_map(axis, sides, numbers.array(*key, name="map"))
@@ -117,21 +114,21 @@ def regions_section(numbers: Numbers) -> Section:
         axis.set_ylabel("feature 2")
     for axis in panels[len(maps) :]:
         axis.set_visible(False)
-    drawn = Figure(
+    drawn = lab.Figure(
         "selection-regions",
         figure,
         f"Decision regions on one radial task from the same {n_context} labelled points; dashed: the true circle.",
         "Maps of the plane, each divided in two regions by one learner; only Bayes of radial closes a circle exactly.",
     )
-    return Section("One radial task, seen by each", ["The shaded side gets that colour's answer."], [drawn])
+    return lab.Section("One radial task, seen by each", ["The shaded side gets that colour's answer."], [drawn])
 
 
-def shift_section(measured: Found, scales: Sequence[float]) -> Section:
+def shift_section(measured: Found, scales: Sequence[float]) -> lab.Section:
     """Part (c): accuracy when inputs are scaled at test time."""
     intervals = measured.shifted.map(lambda found: 100 * found.averaged()).intervals()
-    table = interval_rows(intervals, "learner scale family").astype({"scale": float})
+    table = lab.interval_rows(intervals, "learner scale family").astype({"scale": float})
     figures = [_shift_figure(part, str(family)) for family, part in table.groupby("family", sort=False)]
-    return Section(
+    return lab.Section(
         "Under shift",
         [
             f"The inputs of each family are spread s times as far around the same parameters, s up to {scales[-1]:g}. Bayes of the family"
@@ -141,8 +138,8 @@ def shift_section(measured: Found, scales: Sequence[float]) -> Section:
     )
 
 
-def _shift_figure(table: pd.DataFrame, family: str) -> Figure:
-    drawing = lines(
+def _shift_figure(table: pd.DataFrame, family: str) -> lab.Figure:
+    drawing = lab.lines(
         table,
         x="scale",
         by="learner",
@@ -157,7 +154,7 @@ def _shift_figure(table: pd.DataFrame, family: str) -> Figure:
         size=(4.6, 4.1),
         legend_columns=2,
     )
-    return Figure(
+    return lab.Figure(
         f"shift-{family}",
         drawing,
         f"{family}: accuracy as the inputs grow beyond those of training. Bars: 95 % intervals.",

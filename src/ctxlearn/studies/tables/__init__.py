@@ -5,11 +5,7 @@ Refuted by: some classifier having a better average rank on the untouched tables
 
 from __future__ import annotations
 
-from ctxlearn.lab.claims import Claim, tally
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.page import Page
-from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.study import Study
+from ctxlearn import lab
 from ctxlearn.studies.tables.claims import FEW, MANY, decide_claims
 from ctxlearn.studies.tables.contestants import NAMES
 from ctxlearn.studies.tables.metrics import found, measurements
@@ -26,7 +22,7 @@ from ctxlearn.studies.tables.page import (
 from ctxlearn.studies.tables.settings import PROFILES, Sizes
 
 
-def plan(sizes: Sizes, seed: int) -> list[Measurement]:
+def plan(sizes: Sizes, seed: int) -> list[lab.Measurement]:
     """Every learner on every task. Nothing is trained: the model is the one that comes with the package."""
     if seed > 0:
         raise ValueError(
@@ -35,7 +31,7 @@ def plan(sizes: Sizes, seed: int) -> list[Measurement]:
     return measurements(sizes.tasks, NAMES, sizes.sizes, sizes.draws)
 
 
-def present(sizes: Sizes, numbers: Numbers) -> Page:
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     measured = found(numbers)
     tasks = [task for task in sizes.tasks if task.development == (sizes.side == "development")]
@@ -45,12 +41,12 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     claims = decide_claims(draws, sizes.sizes, sizes.side)
     n_tables = len({task.table for task in tasks})
     sides = {task.name: "development" if task.development else "untouched" for task in sizes.tasks}
-    return Page(
+    return lab.Page(
         title="What does the shipped model make of a real table with few labelled rows?",
         asked=f"Someone has {sizes.sizes[0]} to {sizes.sizes[-1]} labelled rows of a table and wants labels for the others. Is the model "
         "that comes with the package, which learns in context and was trained on made-up tables only, better than what scikit-learn "
         "has, tuned as is usual with so few rows?",
-        found=f"{_found(claims)} {tally(claims)}",
+        found=f"{_found(claims)} {lab.tally(claims)}",
         sure=f"{len(tasks)} tasks from {n_tables} {sizes.side} tables, {sizes.draws} draws of rows each. "
         + (
             "No model was measured on these tables before it was final; models are developed on other tables. "
@@ -75,7 +71,7 @@ def present(sizes: Sizes, numbers: Numbers) -> Page:
     )
 
 
-def _found(claims: list[Claim]) -> str:
+def _found(claims: list[lab.Claim]) -> str:
     by_id = {claim.id: claim for claim in claims}
     few, many, points = (
         by_id[name] for name in (f"best-rank-up-to-{FEW}", f"not-behind-at-{MANY}", f"accuracy-at-{MANY}")
@@ -88,4 +84,4 @@ def _found(claims: list[Claim]) -> str:
     )
 
 
-STUDY = Study("tables", PROFILES, plan, present)
+STUDY = lab.Study("tables", PROFILES, plan, present)

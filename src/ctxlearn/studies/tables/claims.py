@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.lab.claims import Claim, Says, together
-from ctxlearn.lab.samples import Paired
 from ctxlearn.studies.tables.contestants import RANKED, SHIPPED
 from ctxlearn.studies.tables.ranking import Lead, rank, table_scores
 
@@ -20,7 +19,7 @@ MARGIN = 0.01
 MEASURED = {"accuracy": "accuracy", "log_loss": "log-loss", "auc": "area under the ROC curve"}
 
 
-def decide_claims(draws: pd.DataFrame, sizes: tuple[int, ...], side: str) -> list[Claim]:
+def decide_claims(draws: pd.DataFrame, sizes: tuple[int, ...], side: str) -> list[lab.Claim]:
     """Every claim.
 
     Args:
@@ -39,13 +38,13 @@ def decide_claims(draws: pd.DataFrame, sizes: tuple[int, ...], side: str) -> lis
             _best_rank(draws, "auc", few, f"{name}-by-auc", side),
         ],
     }
-    return [claim for group, says in groups.items() for claim in together(group, says)]
+    return [claim for group, says in groups.items() for claim in lab.together(group, says)]
 
 
-def _best_rank(draws: pd.DataFrame, measure: str, sizes: tuple[int, ...], id: str, side: str) -> Says:
+def _best_rank(draws: pd.DataFrame, measure: str, sizes: tuple[int, ...], id: str, side: str) -> lab.Says:
     lead = Lead(rank(table_scores(draws, measure, sizes, RANKED), measure), SHIPPED)
     where = f"{sizes[0]} rows" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} rows"
-    return Says(
+    return lab.Says(
         id,
         f"With {where} of context the shipped model has the best average rank by {MEASURED[measure]} on the {side} tables",
         f"average rank of the best rival ({lead.rival}) minus the model's, of {len(RANKED)} learners, over tables",
@@ -53,10 +52,10 @@ def _best_rank(draws: pd.DataFrame, measure: str, sizes: tuple[int, ...], id: st
     )
 
 
-def _not_behind(draws: pd.DataFrame, side: str) -> Says:
+def _not_behind(draws: pd.DataFrame, side: str) -> lab.Says:
     ranking = rank(table_scores(draws, "accuracy", (MANY,), RANKED), "accuracy")
     lead = Lead(ranking, SHIPPED)
-    return Says(
+    return lab.Says(
         f"not-behind-at-{MANY}",
         f"With {MANY} rows of context the shipped model's average rank by accuracy on the {side} tables is not significantly behind the best",
         f"average rank of the best rival ({lead.rival}) minus the model's, against Nemenyi's critical difference of "
@@ -66,15 +65,15 @@ def _not_behind(draws: pd.DataFrame, side: str) -> Says:
     )
 
 
-def _nearly_as_accurate(draws: pd.DataFrame, side: str) -> Says:
+def _nearly_as_accurate(draws: pd.DataFrame, side: str) -> lab.Says:
     scores = table_scores(draws, "accuracy", (MANY,), RANKED)
     rival = str(scores.drop(columns=SHIPPED).mean().idxmax())
     gap = np.asarray((scores[SHIPPED] - scores[rival]).to_numpy())
-    return Says(
+    return lab.Says(
         f"accuracy-at-{MANY}",
         f"With {MANY} rows of context the shipped model's accuracy on the {side} tables is less than {100 * MARGIN:g} point behind that of the best rival",
         f"accuracy of the model minus that of {rival}, the most accurate rival on average, paired over tables",
-        Paired(gap[None], (0,), ("tables",)),
+        lab.Paired(gap[None], (0,), ("tables",)),
         threshold=-MARGIN,
     )
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ctxlearn.lab.calls import call
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.samples import Numbers
+from ctxlearn import lab
 from ctxlearn.studies.tables.catalogue import TASKS, TableTask, task_data
 from ctxlearn.studies.tables.contestants import contestant, identity
 from ctxlearn.studies.tables.scoring import area_under_curve, calibration_counts, log_losses
@@ -35,17 +33,17 @@ class Measured:
 
 def measurements(
     tasks: Sequence[TableTask], learners: Sequence[str], sizes: Sequence[int], draws: int
-) -> list[Measurement]:
+) -> list[lab.Measurement]:
     """One per learner and task, found again by what the learner answers elsewhere and by the task's rows.
 
     Raises:
         TablesMissing: a package that brings a table is not installed.
     """
     return [
-        Measurement(
+        lab.Measurement(
             (name, task.name),
             0,
-            call(measure, name, task.name, list(sizes), draws, known=known, rows=task_data(task).digest),
+            lab.call(measure, name, task.name, list(sizes), draws, known=known, rows=task_data(task).digest),
             task.name,
         )
         for name, known in {name: identity(name) for name in learners}.items()
@@ -87,7 +85,7 @@ def measure(learner: str, task: str, sizes: Sequence[int], draws: int, known: st
     return {"measures": measures.round(7), "calibration": np.stack(calibration).round(6), "facts": facts}
 
 
-def found(numbers: Numbers) -> Measured:
+def found(numbers: lab.Numbers) -> Measured:
     """The two tables of what was measured."""
     draws, bins = [], []
     for learner, task in numbers.measured:

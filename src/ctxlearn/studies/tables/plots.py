@@ -8,8 +8,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ctxlearn.lab.page import Figure
-from ctxlearn.lab.plots import DOTTED, RC, Style, draw_levels, draw_lines, grid, shared_legend
+from ctxlearn import lab
 from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.ranking import Ranking, groups, table_scores
 from ctxlearn.studies.tables.scoring import N_BINS
@@ -25,16 +24,16 @@ COLOURS = {
     MAJORITY: "#000000",
 }
 MARKERS = dict(zip(NAMES, ("o", "s", "v", "^", "D", "P", "X", ""), strict=True))
-STYLES = {name: Style(COLOURS[name], marker=MARKERS[name], width=1.2) for name in NAMES}
+STYLES = {name: lab.Style(COLOURS[name], marker=MARKERS[name], width=1.2) for name in NAMES}
 STYLES |= {
-    SHIPPED: Style(COLOURS[SHIPPED], marker=MARKERS[SHIPPED], width=2.4, order=3),
-    MAJORITY: Style(COLOURS[MAJORITY], DOTTED, label="chance (majority)"),
+    SHIPPED: lab.Style(COLOURS[SHIPPED], marker=MARKERS[SHIPPED], width=2.4, order=3),
+    MAJORITY: lab.Style(COLOURS[MAJORITY], lab.DOTTED, label="chance (majority)"),
 }
 
 
-def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
+def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
     """Accuracy, log-loss and area under the ROC curve against the rows of the context, means over tables."""
-    figure, axes = grid(1, 3, width=13.5, height=4.6)
+    figure, axes = lab.grid(1, 3, width=13.5, height=4.6)
     measures = (
         ("accuracy", "accuracy (%)", 100.0),
         ("log_loss", "log-loss (nats)", 1.0),
@@ -47,14 +46,14 @@ def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
             for name in drawn
             for n in sizes
         ]
-        draw_lines(axis, pd.DataFrame(rows), x="rows", by="learner", styles=STYLES, spread="none", scale=factor)
+        lab.draw_lines(axis, pd.DataFrame(rows), x="rows", by="learner", styles=STYLES, spread="none", scale=factor)
         if measure == "auc":
-            draw_levels(axis, {MAJORITY: 0.5}, STYLES)
+            lab.draw_levels(axis, {MAJORITY: 0.5}, STYLES)
         _rows_axis(axis, sizes)
         axis.set_ylabel(f"{words}, mean over tables")
         axis.set_title(words.split(" (")[0] + (" (less is better)" if measure == "log_loss" else ""), loc="left")
-    shared_legend(figure, axes[0][0], 4)
-    return Figure(
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Figure(
         "tables-accuracy",
         figure,
         "Scores on rows not shown, against the labelled rows shown; each table counts once. Dotted: chance, which is to answer "
@@ -63,15 +62,15 @@ def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     )
 
 
-def rank_figure(rankings: dict[str, Ranking]) -> Figure:
+def rank_figure(rankings: dict[str, Ranking]) -> lab.Figure:
     """Critical-difference pictures, one per ranking, by title."""
-    figure, axes = grid(len(rankings), 1, width=8.6, height=2.75 * len(rankings))
+    figure, axes = lab.grid(len(rankings), 1, width=8.6, height=2.75 * len(rankings))
     for (axis,), (title, ranking) in zip(axes, rankings.items(), strict=True):
-        with mpl.rc_context(RC):
+        with mpl.rc_context(lab.RC):
             _draw_ranking(axis, ranking)
         chance = "< 0.001" if ranking.p_value < 0.001 else f"= {ranking.p_value:.3f}"
         axis.set_title(f"{title}; Friedman's p {chance}", loc="left", fontsize=10)
-    return Figure(
+    return lab.Figure(
         "tables-ranks",
         figure,
         f"Average rank of each learner over {len(next(iter(rankings.values())).ranks)} tables; 1, at the left, is best. Learners joined by "
@@ -121,18 +120,18 @@ def _draw_ranking(axis: Axes, ranking: Ranking) -> None:
         axis.plot([first - 0.04, last + 0.04], [y, y], color="black", linewidth=3.5, solid_capstyle="butt", zorder=4)
 
 
-def difference_figure(table: pd.DataFrame) -> Figure:
+def difference_figure(table: pd.DataFrame) -> lab.Figure:
     """How much more accurate the shipped model is than each rival, with 95 % intervals over tables."""
-    figure, axes = grid(1, 1, width=9.6, height=4.2)
+    figure, axes = lab.grid(1, 1, width=9.6, height=4.2)
     axis = axes[0][0]
-    styles = {name: Style(COLOURS[name], "", MARKERS[name], label=f"minus {name}") for name in RANKED}
+    styles = {name: lab.Style(COLOURS[name], "", MARKERS[name], label=f"minus {name}") for name in RANKED}
     shown = table.rename(columns={"difference": "mean"}).astype({"n_context": str})
-    draw_lines(axis, shown, x="n_context", by="rival", styles=styles, spread="bars", scale=100, apart=0.11)
+    lab.draw_lines(axis, shown, x="n_context", by="rival", styles=styles, spread="bars", scale=100, apart=0.11)
     axis.axhline(0, color="#444444", linewidth=1)
     axis.set_xlabel("labelled rows in the context")
     axis.set_ylabel("accuracy of the in-context model\nminus the rival's (points of %)")
-    shared_legend(figure, axis, 3)
-    return Figure(
+    lab.shared_legend(figure, axis, 3)
+    return lab.Figure(
         "tables-differences",
         figure,
         "Above 0 the in-context model is better. Paired over tables; bars are 95 % intervals over tables.",
@@ -140,10 +139,10 @@ def difference_figure(table: pd.DataFrame) -> Figure:
     )
 
 
-def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figure:
+def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
     """How often answers of a given confidence are right, a small size and the largest side by side."""
     shown = (sizes[min(1, len(sizes) - 2)], sizes[-1])
-    figure, axes = grid(1, len(shown), width=5.6 * len(shown), height=4.9)
+    figure, axes = lab.grid(1, len(shown), width=5.6 * len(shown), height=4.9)
     for axis, n in zip(axes[0], shown, strict=True):
         part = calibration[calibration["n_context"] == n]
         for name in RANKED:
@@ -160,8 +159,8 @@ def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figur
         axis.set_xlabel("probability given to the answer (%)")
         axis.set_ylabel("answers that are right (%)")
         axis.set_title(f"{n} rows of context", loc="left")
-    shared_legend(figure, axes[0][0], 4)
-    return Figure(
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Figure(
         "tables-reliability",
         figure,
         f"Answers by their probability, in {N_BINS} bins, all tasks together. On the dashed line probabilities are what they say; below it "
@@ -170,20 +169,20 @@ def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figur
     )
 
 
-def time_figure(times: pd.DataFrame, sizes: Sequence[int]) -> Figure:
+def time_figure(times: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
     """Milliseconds to fit, tuning included, and to answer 100 rows."""
-    figure, axes = grid(1, 2, width=10.5, height=4.2)
+    figure, axes = lab.grid(1, 2, width=10.5, height=4.2)
     for axis, (column, words) in zip(
         axes[0], (("fit_ms", "fit, tuning included"), ("predict_ms", "predict up to 100 rows")), strict=True
     ):
         ranked = times[times["learner"] != MAJORITY].rename(columns={column: "mean"})
-        draw_lines(axis, ranked, x="n_context", by="learner", styles=STYLES, spread="none")
+        lab.draw_lines(axis, ranked, x="n_context", by="learner", styles=STYLES, spread="none")
         _rows_axis(axis, sizes)
         axis.set_yscale("log")
         axis.set_ylabel("time (ms), median over draws")
         axis.set_title(words, loc="left")
-    shared_legend(figure, axes[0][0], 4)
-    return Figure(
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Figure(
         "tables-times",
         figure,
         "Wall-clock time of one task with one thread per learner, as many learners side by side as the study had jobs.",
