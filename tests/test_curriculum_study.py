@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.lab.claims import BOUNDLESS
 from ctxlearn.lab.samples import Paired
 from ctxlearn.references import LinearGaussian
 from ctxlearn.studies import reproduce
@@ -17,7 +18,7 @@ from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
 from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.page import headline, results, sections
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, PROFILES, REVERSED, RISING, SET, SHUFFLED
-from ctxlearn.studies.curriculum.time_to_threshold import BOUNDLESS, StepRatio, Times, first_crossing, times
+from ctxlearn.studies.curriculum.time_to_threshold import StepRatio, Times, first_crossing, times
 from ctxlearn.training import Curriculum
 
 QUICK = PROFILES["quick"]

@@ -15,6 +15,7 @@ import ctxlearn
 from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, mean_interval, simultaneous_level
 from ctxlearn.lab import (
     Cell,
+    Claim,
     Measurement,
     NotPaired,
     Numbers,
@@ -30,9 +31,11 @@ from ctxlearn.lab import (
     tally,
     together,
 )
+from ctxlearn.lab.claims import BOUNDLESS
 from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.references import LinearPool, NearestNeighbor
+from ctxlearn.storage import CorruptFileError
 from ctxlearn.tasks import Amortization, ClassPrototype
 from ctxlearn.training import TrainingConfig
 
@@ -138,6 +141,47 @@ def test_killed_while_measuring_it_goes_on_there(tmp_path, monkeypatch):
     assert result.results["mean"].tolist() == [0, 1, 2, 3]
 
 
+def test_a_damaged_measurement_says_how_to_mend_it(tmp_path):
+    reproduce_study(STUDY, jobs=1, out=tmp_path, progress=False)
+    path = next((tmp_path / "runs" / "samples").iterdir())
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(CorruptFileError, match=rf"{path.name}.*remove it, and the same call measures it again"):
+        reproduce_study(STUDY, jobs=1, out=tmp_path, progress=False)
+    path.unlink()
+    assert reproduce_study(STUDY, jobs=1, out=tmp_path, progress=False).jobs_done == 1
+
+
+NOTEBOOK = """
+import numpy as np, ctxlearn
+from ctxlearn.lab import Cell, Measurement, Page, Study, Training, call
+from ctxlearn.learners import ProtoNet
+from ctxlearn.tasks import ClassPrototype
+class Mine(ClassPrototype):
+    def __init__(self, scale=2.0):
+        super().__init__(scale=scale)
+class Own(ProtoNet):
+    pass
+def measure(learner, number):
+    return {"value": np.full(3, NUMBER * number)}
+def plan(sizes, seed):
+    config = ctxlearn.TrainingConfig(steps=1, tasks_per_step=4, n_points=5)
+    trained = Training("it", Own(2, 2), Mine(), config)
+    return [Cell(("c",), Mine(), {"own": trained}, seed, 4, 5), Measurement(("it",), seed, call(measure, trained, 3))]
+def present(sizes, numbers):
+    return Page("t", "a", "f", "s", [], numbers["value"].frame("it"))
+study = Study("note", {"quick": 0}, plan, present)
+for NUMBER in (1, 2):
+    print(ctxlearn.reproduce(study, jobs=2, progress=False).jobs_done)
+"""
+
+
+def test_a_study_of_classes_that_only_this_process_has_runs_in_it(tmp_path):
+    """As in a notebook: no file, no source, everything in `__main__`."""
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["3", "1"]  # a changed constant is seen there too
+
+
 def read(path):
     return path.read_text() if path.exists() else ""
 
@@ -195,6 +239,18 @@ def test_a_claim_may_rest_on_an_estimate_with_bounds_of_its_own():
     assert first.high == pytest.approx(1 + simultaneous_level(CLAIM_LEVEL, 2))
     with pytest.raises(ValueError, match="better"):
         Says("a", "s", "u", Bounds(), better="over")
+
+
+def test_claims_are_counted_in_whole_sentences_and_an_unbounded_one_is_said_to_be(tmp_path):
+    def decided(verdict):
+        return Claim("a", "s", "u", 0.0, 0.0, BOUNDLESS, 0.0, "above", verdict, 1, 2, "g")
+
+    assert tally([decided("holds")]) == "1 claim holds, 0 are undecided, 0 fail."
+    assert tally([decided("fails"), *[decided("undecided")] * 2]) == "0 claims hold, 2 are undecided, 1 fails."
+    boundless = Study("b", STUDY.profiles, plan, lambda *given: replace(present(*given), claims=[decided("holds")]))
+    page = reproduce_study(boundless, jobs=1, out=tmp_path, progress=False).report.read_text()
+    assert "no upper bound" in page
+    assert "1000000" not in page
 
 
 def test_differences_are_taken_of_the_same_seeds_and_tasks_only():

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from ctxlearn.checks import check_choice
 from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, simultaneous_level, verdict
 
+BOUNDLESS = 1e6
+"""Stands for infinity where a bound must be a number; pages say that there is no bound."""
 ONE_SEED = " (this trained model; one seed)"
 
 
@@ -119,4 +121,10 @@ def together(group: str, says: Sequence[Says]) -> list[Claim]:
 def tally(claims: Sequence[Claim]) -> str:
     """How many claims hold, how many are undecided and how many fail, as a sentence."""
     found = Counter(claim.verdict for claim in claims)
-    return f"{found['holds']} claims hold, {found['undecided']} are undecided, {found['fails']} fail."
+    words = {
+        "holds": ("claim holds", "claims hold"),
+        "undecided": ("is undecided", "are undecided"),
+        "fails": ("fails", "fail"),
+    }
+    parts = [f"{found[verdict]} {one if found[verdict] == 1 else many}" for verdict, (one, many) in words.items()]
+    return f"{', '.join(parts)}."

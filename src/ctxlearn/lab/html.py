@@ -9,6 +9,7 @@ from collections import Counter
 import jinja2
 import matplotlib as mpl
 
+from ctxlearn.lab.claims import BOUNDLESS
 from ctxlearn.lab.page import Figure, Page
 from ctxlearn.lab.plots import RC
 
@@ -42,6 +43,7 @@ def render(page: Page, *, command: str, profile: str) -> str:
         page=page,
         counts=counts,
         verdicts=VERDICTS,
+        boundless=BOUNDLESS,
         command=command,
         profile=profile,
         embedded=embedded,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ctxlearn.storage import load_tensors, save_tensors
+from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 from ctxlearn.training import kept_learners, load
 from ctxlearn.training.folder import RunFolder
 
@@ -65,8 +65,11 @@ class Store:
 
         Raises:
             FileNotFoundError: it was not measured yet.
-            CorruptFileError: the file is not what was written.
+            CorruptFileError: the file is not what was written; removed, it is measured again.
         """
-        tensors, about = load_tensors(self.samples_path(measurement))
+        try:
+            tensors, about = load_tensors(self.samples_path(measurement))
+        except CorruptFileError as error:
+            raise CorruptFileError(f"{error}; remove it, and the same call measures it again") from error
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         return Measured(arrays, about["facts"], tuple(about["warned"]))

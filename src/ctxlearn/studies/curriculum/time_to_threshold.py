@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ctxlearn.evaluation.statistics import Interval, student_bounds
-
-BOUNDLESS = 1e6
-"""Stands for infinity where a bound must be a number."""
+from ctxlearn.lab.claims import BOUNDLESS
 
 
 @dataclass(frozen=True)
