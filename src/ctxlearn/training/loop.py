@@ -46,9 +46,11 @@ class TrainingLoop:
         folder: RunFolder,
         name: str,
         callbacks: Sequence[Callback] = (),
+        parent: RunFolder | None = None,
     ) -> None:
         self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
         self.objective, self.folder, self.name = objective, folder, name
+        self.parent = parent
         self.callbacks = callbacks if fabric.global_rank == 0 else ()
         self.learner.to(fabric.device)
         self.parameters: list[Tensor] = [p for p in learner.parameters() if p.requires_grad]
@@ -225,10 +227,21 @@ class TrainingLoop:
             checkpoint = self.folder.newest_checkpoint()
         self.fabric.barrier()
         if checkpoint is None:
+            if self.parent is not None:
+                inherited = self.parent.newest_checkpoint()
+                assert inherited is not None
+                self._take_up(inherited)
+                self.best, self.best_loss, self.best_step = {}, math.inf, 0
             if self.writes:
                 self.folder.truncate_metrics(0, self.columns)
             self._checkpoint()
             return
+        self._take_up(checkpoint)
+        if self.writes:
+            self.folder.truncate_metrics(checkpoint.facts["metrics_length"], self.columns)
+
+    def _take_up(self, checkpoint: Checkpoint) -> None:
+        """Make the state of a checkpoint this one's."""
         facts = checkpoint.facts
 
         def part(prefix: str) -> dict[str, Tensor]:
@@ -246,11 +259,10 @@ class TrainingLoop:
         self.source.load_state_dict(facts["source"] | part("source/"))
         self.objective.load_state_dict(facts["objective"] | part("objective/"))
         self.step = facts["step"]
-        if self.writes:
-            self.folder.truncate_metrics(facts["metrics_length"], self.columns)
 
     def _finish(self) -> Run:
         validation = self._validate()
+        self._checkpoint()  # so that the run can be gone on from
         if self.average.values:
             with torch.no_grad():
                 torch._foreach_copy_(self.parameters, self.average.values)

@@ -20,8 +20,8 @@ from ctxlearn.storage import digest_tensors
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
 from ctxlearn.training.callbacks import Callback
-from ctxlearn.training.config import TrainingConfig
-from ctxlearn.training.folder import RunFolder, run_hash
+from ctxlearn.training.config import TrainingConfig, own_function
+from ctxlearn.training.folder import RunFolder, RunFolderError, run_hash
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
 from ctxlearn.training.run import Run, read_run
@@ -38,6 +38,7 @@ def train(
     out: Path | str,
     objective: Objective | None = None,
     callbacks: Sequence[Callback] = (),
+    after: Path | str | None = None,
 ) -> Run:
     """Train a learner on tasks of a family or source, in the folder `out`.
 
@@ -51,6 +52,9 @@ def train(
         out: the run's folder.
         objective: from tasks to a loss; `RandomSplit()` by default.
         callbacks: told of every row of metrics and of the end; they are no part of the run's hash.
+        after: the folder of a finished run that this one goes on from: with its weights, its optimiser's state and its
+            number of steps, of which `config.steps` must be more. `out` is another folder; with the same schedule a
+            "constant" one is the same as if it had been trained for all steps at once.
 
     Returns:
         The run; `run.learner` is `learner`.
@@ -70,16 +74,19 @@ def train(
         raise ValueError(f"out: expected a path, got {describe(out)}")
     if isinstance(source, TaskFamily):
         source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    parent = None if after is None else _parent(after, learner, config)
     settings = run_settings(learner, source, config, objective)
+    if parent is not None:
+        settings["after"] = parent.read_config()["hash"]
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        job = (learner, source, config, objective, settings, Path(out), tuple(callbacks))
+        job = (learner, source, config, objective, settings, Path(out), tuple(callbacks), parent)
         fabric.launch(partial(_train_in_spawned_process, job=job))
         finished = read_run(out)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     fabric.launch()
-    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks)
+    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks, parent)
 
 
 def run_settings(
@@ -97,6 +104,32 @@ def run_settings(
     }
 
 
+def _parent(after: object, learner: Learner, config: TrainingConfig) -> RunFolder:
+    """The folder of the run that is gone on from; its final weights become the learner's.
+
+    Raises:
+        RunFolderError: it holds no finished run, or one without its final state.
+        ValueError: a learner of another kind, or steps that it has already taken.
+    """
+    if not isinstance(after, str | os.PathLike):
+        raise ValueError(f"after: expected the folder of a run, got {describe(after)}")
+    finished, place = read_run(Path(after)), RunFolder(Path(after))
+    settings = place.read_config()
+    steps = int(settings["training"]["steps"])
+    if config.steps <= steps:
+        raise ValueError(f"steps: expected more than the {steps} of the run in {place.path}, got {config.steps}")
+    files = place.checkpoint_files()
+    if not files or files[-1].name != f"step-{steps:08d}.safetensors":
+        raise RunFolderError(
+            f"{place.path} holds no state of its optimiser after its last step, so it cannot be gone on from"
+        )
+    held, own = settings["learner"], configuration(learner)
+    if held != own:
+        raise ValueError(f"learner: expected the learner of the run in {place.path}, {held}, got {own}")
+    learner.load_state_dict(finished.learner.state_dict())
+    return place
+
+
 def _check_arguments(learner: object, source: object, config: object, objective: object) -> None:
     for name, value, kind in (
         ("learner", learner, Learner),
@@ -108,6 +141,10 @@ def _check_arguments(learner: object, source: object, config: object, objective:
             kinds = kind if isinstance(kind, tuple) else (kind,)
             raise ValueError(f"{name}: expected a {' or '.join(k.__name__ for k in kinds)}, got {describe(value)}")
     assert isinstance(learner, Learner)
+    assert isinstance(config, TrainingConfig)
+    for path in (config.optimizer, config.schedule):
+        if "." in path:
+            own_function(path)  # found out before a folder is claimed
     if not any(p.requires_grad for p in learner.parameters()):
         raise ValueError(f"learner: {type(learner).__name__} has no parameters to train; it is ready as it is")
     if isinstance(source, TaskFamily):
@@ -161,6 +198,7 @@ def _train_in_process(
     settings: dict[str, Any],
     out: Path,
     callbacks: Sequence[Callback],
+    parent: RunFolder | None,
 ) -> Run:
     """What every process does; the first one writes the files."""
     folder = RunFolder(out)
@@ -168,7 +206,9 @@ def _train_in_process(
         folder.claim(settings)
     with folder.lock() if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
-        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings), callbacks)
+        return _train_in_folder(
+            fabric, learner, source, config, objective, folder, run_hash(settings), callbacks, parent
+        )
 
 
 def _train_in_folder(
@@ -180,10 +220,11 @@ def _train_in_folder(
     folder: RunFolder,
     name: str,
     callbacks: Sequence[Callback],
+    parent: RunFolder | None,
 ) -> Run:
     if folder.model.is_file():
         finished = read_run(folder.path)
         learner.load_state_dict(finished.learner.state_dict())
         return Run(learner.eval(), finished.folder, finished.facts)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
-        return TrainingLoop(fabric, learner, source, config, objective, folder, name, callbacks).run()
+        return TrainingLoop(fabric, learner, source, config, objective, folder, name, callbacks, parent).run()
