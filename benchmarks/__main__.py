@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks import help_time, meta_step, prediction, training
+from benchmarks import help_time, meta_step, predicting, prediction, training
 
 if __name__ == "__main__":
     help_time.main()
+    predicting.main()
     prediction.main()
     training.main()
     meta_step.main()

@@ -145,12 +145,23 @@ def test_options_are_frozen(monkeypatch):
     given = train.Given(train.base_classes(), train.known_keys())
     assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--initial_weights"}
 
-    expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--out"}
+    expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--out"}
     assert options_of(evaluate.build_parser(None)) == expected
     assert {name for name in options_of(evaluate.build_parser(given)) if name != "--family+"} == expected
-    expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--out"}
+    expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--trust", "--out"}
     assert options_of(identify.build_parser()) == expected
-    expected = {"--help", "--context", "--target", "--query", "--fill", "--model", "--task", "--quantiles", "--explain"}
+    expected = {
+        "--help",
+        "--context",
+        "--target",
+        "--query",
+        "--fill",
+        "--model",
+        "--task",
+        "--quantiles",
+        "--explain",
+        "--trust",
+    }
     expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
     expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
     assert options_of(predict.build_parser()) == expected

@@ -11,7 +11,21 @@ SOURCE = Path(ctxlearn.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = [
-    {"checks", "escaping", "lazy", "progress", "recorded", "seeding", "storage", "threads"},
+    {
+        *(
+            "atomic",
+            "checks",
+            "escaping",
+            "lazy",
+            "plain_data",
+            "progress",
+            "recorded",
+            "seeding",
+            "storage",
+            "threads",
+        ),
+        "trust",
+    },
     {"episodes", "tables"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},

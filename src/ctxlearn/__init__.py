@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn import estimators, evaluation, expressiveness, lab, learners, references, studies, tasks, training
+    from ctxlearn import (
+        estimators,
+        evaluation,
+        expressiveness,
+        identification,
+        lab,
+        learners,
+        references,
+        studies,
+        tasks,
+        training,
+    )
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
@@ -41,7 +52,18 @@ _HOMES = {
     "sweep": "ctxlearn.lab.sweep",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("estimators", "evaluation", "expressiveness", "lab", "learners", "references", "studies", "tasks", "training")
+_ROOMS = (
+    "estimators",
+    "evaluation",
+    "expressiveness",
+    "identification",
+    "lab",
+    "learners",
+    "references",
+    "studies",
+    "tasks",
+    "training",
+)
 
 __all__ = [
     "Episode",

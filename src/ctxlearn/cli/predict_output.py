@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
-from ctxlearn.cli.predict_tables import Asked, named
+from ctxlearn.cli.predict_tables import Asked
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json, write_text
@@ -54,23 +54,26 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
     with collector_paused():
         from ctxlearn.estimators.classes import ClassPredictor
         from ctxlearn.estimators.numbers import NumberPredictor
+        from ctxlearn.training import load
 
     classes = tables.target.numbers is None
     make = ClassPredictor if classes else NumberPredictor
-    estimator = make(asked.model, max_context=asked.max_context, random_state=asked.seed)
+    model = load(asked.model, trusted=asked.trust) if asked.model and asked.trust else asked.model
+    estimator = make(model, max_context=asked.max_context, random_state=asked.seed)
     estimator.shows_progress = None if not asked.quiet else False
     known = np.array(tables.target.labels, dtype=object) if classes else tables.target.numbers
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        named(tables.context_path, estimator.fit, tables.context, known)
-        told = named(tables.query_path, _told, estimator, tables.query, asked)
+        estimator.fit(tables.context, known)
+        told = _told(estimator, tables.query, asked)
         if asked.explain:
-            told |= _reasons(estimator, tables.query)
+            told |= _reasons(estimator, tables)
     for warning in dict.fromkeys(str(w.message) for w in caught):
         say(f"warning: {warning}")
     say_score(asked, tables, told["prediction"], say)
     kept = _kept(asked, tables)
-    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {"row": tables.rows}
+    number = "row" if "row" not in kept else "row number"
+    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {number: tables.rows}
     first = {name: values for name, values in key.items() if name not in kept}
     table = pd.DataFrame(
         {**{name: np.asarray(v) for name, v in (first | kept).items()}, **_apart(told, [*first, *kept])}
@@ -94,13 +97,13 @@ def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:
     return told | {f"q{level:g}": found[:, place] for place, level in enumerate(quantiles)}
 
 
-def _reasons(estimator: Any, rows: Read) -> dict[str, Any]:
+def _reasons(estimator: Any, tables: Asked) -> dict[str, Any]:
     """The rows and columns that each prediction leaned on most, and how much."""
     told: dict[str, Any] = {}
-    of_rows, of_columns = estimator.influence(rows), estimator.column_influence(rows)
-    names = np.array([column.name for column in rows.known.columns], dtype=object)
+    of_rows, of_columns = estimator.influence(tables.query), estimator.column_influence(tables.query)
+    names = np.array([column.name for column in tables.query.known.columns], dtype=object)
     for influence, what, by, labels in (
-        (of_rows, "because", "by", np.arange(of_rows.shape[1])),
+        (of_rows, "because", "by", tables.target.known),
         (of_columns, "column", "column_by", names),
     ):
         order = (-abs(influence)).argsort(axis=1, kind="stable")

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
+from numpy.typing import NDArray
 
 from ctxlearn.cli.parsing import UsageError, nearest, shown
 from ctxlearn.tables import Columns, Read, Reading
 from ctxlearn.tables.cells import folded
 from ctxlearn.tables.files import TableFile, read_table
-from ctxlearn.tables.report import ColumnReport, report
+from ctxlearn.tables.report import ColumnReport, renumbered, report
 from ctxlearn.tables.target import Target, TargetError, read_target
 
 
@@ -39,7 +40,7 @@ class Asked:
     target: Target
     context: Read
     query: Read
-    rows: np.ndarray[Any, Any]
+    rows: NDArray[np.int64]
     whole: pd.DataFrame
     reports: list[ColumnReport]
     notes: list[str]
@@ -79,10 +80,11 @@ def assemble(asked: Namespace) -> Asked:
     frame, matched, left = _matched(query, names)
     left = [name for name in left if name not in (asked.target, asked.key, *asked.keep)]
     notes = [*context.notes, *(query.notes if asked.fill is None else ()), *matched]
+    notes += _alike(asked.target, target)
     if left and asked.fill is None:
         notes.append(f"left out of {query.path}: {', '.join(left)}")
     inputs = context.frame[names].iloc[target.known].reset_index(drop=True)
-    rows = np.arange(len(frame))
+    rows = np.arange(len(frame), dtype=np.int64)
     if asked.fill is not None:
         rows = np.setdiff1d(rows, target.known)
         if not len(rows):
@@ -92,8 +94,8 @@ def assemble(asked: Namespace) -> Asked:
         frame = frame.iloc[rows].reset_index(drop=True)
     inputs, frame = _without_marks(inputs, reading), _without_marks(frame, reading)
     places = [names.index(name) for name in asked.categorical if name in names]
-    columns = named(context.path, Columns.learn, inputs, places, reading, frame)
-    read = named(context.path, columns.read, inputs), named(query.path, columns.read, frame)
+    columns = named(context.path, target.known, Columns.learn, inputs, places, reading, frame)
+    read = named(context.path, target.known, columns.read, inputs), named(query.path, rows, columns.read, frame)
     known = target.numbers if target.numbers is not None else target.labels
     return Asked(
         context.path,
@@ -102,7 +104,7 @@ def assemble(asked: Namespace) -> Asked:
         *read,
         rows,
         query.frame.iloc[rows].reset_index(drop=True),
-        report(columns, inputs, frame, read, known),
+        report(columns, inputs, frame, read, known, (target.known, rows)),
         notes,
         reading,
     )
@@ -119,13 +121,13 @@ def need(file: TableFile, name: str, option: str) -> None:
         raise UsageError(f"{option}: {file.path} has no column {name!r}{near} it has {shown(file.frame.columns)}")
 
 
-def named(path: str, function: Any, *arguments: Any) -> Any:
-    """A call whose error names the file rather than the argument X."""
+def named(path: str, rows: NDArray[np.int64], function: Any, *arguments: Any) -> Any:
+    """A call whose error names the file rather than the argument X, and rows as they are counted there."""
     try:
         return function(*arguments)
     except (ValueError, TypeError) as error:
         if str(error).startswith("X: "):
-            raise ValueError(f"{path}: {str(error).removeprefix('X: ')}") from error
+            raise ValueError(f"{path}: {renumbered(str(error).removeprefix('X: '), rows)}") from error
         raise
 
 
@@ -142,7 +144,8 @@ def _read(option: str, path: str, asked: Namespace) -> TableFile:
 def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
     values = _without_marks(context.frame[[asked.target]], reading)[asked.target]
     try:
-        target = read_target(values, asked.task, reading, asked.target)
+        names = asked.task == "auto" and asked.target in asked.categorical
+        target = read_target(values, "classification" if names else asked.task, reading, asked.target)
     except TargetError as error:
         raise ValueError(f"{context.path}: column {asked.target!r}, {error}") from error
     missing = np.setdiff1d(np.arange(len(values)), target.known)
@@ -155,6 +158,23 @@ def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
             f" got {mark}; leave these rows out, or give --fill {context.path} in place of --context and --query"
         )
     return target
+
+
+def _alike(name: str, target: Target) -> list[str]:
+    """A word about labels that differ only in how they are written: they are different classes all the same."""
+    if target.numbers is not None:
+        return []
+    spellings: dict[str, set[str]] = {}
+    for label in target.labels:
+        spellings.setdefault(folded(label), set()).add(label)
+    twice = [", ".join(map(repr, sorted(found))) for found in spellings.values() if len(found) > 1]
+    return (
+        [
+            f"warning: {name}: labels that differ only in how they are written are different classes: {'; '.join(twice[:3])}"
+        ]
+        if twice
+        else []
+    )
 
 
 def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]:

@@ -10,6 +10,7 @@ from jsonargparse.typing import PositiveInt
 
 from ctxlearn.cli.parsing import choose, new_parser, parse
 from ctxlearn.cli.tables import aligned
+from ctxlearn.escaping import printable
 from ctxlearn.studies.names import PROFILES, STUDIES
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         asked.study, profile=asked.profile, seeds=asked.seeds, jobs=asked.jobs, out=asked.out, runs=asked.runs
     )
     print(claims_table(result.claims))
-    print(Path(result.folder) / "report.html")
+    print(printable(str(Path(result.folder) / "report.html")))
     return 0
 
 

@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from ctxlearn.cli.catalogue import entries, training_options
 from ctxlearn.cli.classes import Given
 from ctxlearn.cli.parsing import UsageError, explain, new_parser, parse, wants_help
+from ctxlearn.escaping import printable
 
 if TYPE_CHECKING:
     from ctxlearn.learners import Learner
@@ -82,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
             f"validation loss {loss:.4f} after {result.facts['step']} steps"
             + (" (was finished before)" if was_finished else "")
         )
-        print(result.folder)
+        print(printable(str(result.folder)))
     return 0
 
 

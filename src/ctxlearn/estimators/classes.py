@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ctxlearn.estimators.labels import class_labels
 from ctxlearn.estimators.predictor import ContextPredictor, means
-from ctxlearn.estimators.saving import as_json
+from ctxlearn.estimators.saving import as_json, from_json
 from ctxlearn.tables import Read, Table
 
 ROUNDS = 50
@@ -61,7 +61,7 @@ class ClassPredictor(ContextPredictor):
         """How much each row of the context adds to the probability of the class predicted: leave-one-out.
 
         The context is read again without each of its n rows, in the same views; this takes about n times as long as a
-        prediction, and a `ContextWarning` says so where n is above 300.
+        prediction, and a `ContextWarning` says so where n is above 200.
 
         Args:
             X: rows (q, d) to explain.
@@ -70,7 +70,7 @@ class ClassPredictor(ContextPredictor):
             (q, n): probability of the predicted class with the whole context, less that without the row.
 
         Raises:
-            ValueError: a context of one row, of more than max_context, or of more than 2,000.
+            ValueError: a context of one row, of more than max_context, or of more than 1,000.
         """
         x = self._inputs(X)
         whole = self._ask(x, means, self._together)
@@ -110,7 +110,7 @@ class ClassPredictor(ContextPredictor):
         return {"classes": as_json(self.classes_)}
 
     def _set_target(self, facts: dict[str, Any]) -> None:
-        self.classes_ = np.array(facts["classes"]["values"], dtype=np.dtype(facts["classes"]["dtype"]))
+        self.classes_ = from_json(facts["classes"], self._fitted.views.slots.shape[1])
 
 
 def classes_from_groups(logits: Tensor, slots: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from ctxlearn.estimators.categorical import categorical_places
 from ctxlearn.estimators.devices import find_device
 from ctxlearn.estimators.models import find_learner, scaled_by_context
 from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
+from ctxlearn.estimators.saving import Fitted, check_names, read_fitted, reading_facts, write_fitted
 from ctxlearn.estimators.views import Views, make_views
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
@@ -27,10 +27,10 @@ from ctxlearn.tables.cells import Numbers
 from ctxlearn.tables.frames import TableWarning
 from ctxlearn.threads import single_threaded_workers
 
-INFLUENCE_ROWS = 2000
-"""Longest context each row of which may be left out in turn."""
-COSTLY_ROWS = 300
-"""Context rows from which that takes minutes."""
+INFLUENCE_ROWS = 1000
+"""Longest context each row of which may be left out in turn; that takes minutes, and grows with the cube of the rows."""
+COSTLY_ROWS = 200
+"""Context rows from which somebody should know how long it takes."""
 
 
 class ContextWarning(UserWarning):
@@ -100,27 +100,38 @@ class ContextPredictor(ABC):
         write_fitted(Path(path), self._kind, self.learner_, self._fitted, facts)
 
     @classmethod
-    def load(cls, path: Path | str, *, device: Any = "auto") -> Self:
+    def load(cls, path: Path | str, *, device: Any = "auto", trusted: Sequence[str] = ()) -> Self:
         """The fitted estimator that `save` wrote; its `model` is the learner that the file holds.
 
         Args:
             path: of the file.
             device: as for the constructor; it is no part of the file.
+            trusted: modules outside ctxlearn whose classes the model may be made of, as in `ctxlearn.load`.
 
         Raises:
             FileNotFoundError: there is no such file.
             CorruptFileError: it is truncated, altered, or was not written by `save`.
-            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported; or there is no such device.
+            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported or is of a module that is
+                not trusted; the module is named. Or there is no such device.
         """
-        learner, fitted, facts = read_fitted(Path(path), cls._kind)
-        estimator = cls(learner, random_state=facts["seed"], device=device, **facts["settings"])
-        estimator.learner_ = learner
-        estimator.n_features_in_ = len(fitted.columns.columns)
-        if facts["names"] is not None:
-            estimator.feature_names_in_ = np.array(facts["names"], dtype=object)
-        estimator._from_file = True
-        estimator._set_target(facts)
-        estimator._fitted = fitted
+        learner, fitted, facts = read_fitted(Path(path), cls._kind, trusted)
+        with reading_facts(Path(path)):
+            settings = facts["settings"]
+            estimator = cls(
+                learner,
+                n_estimators=check_int("n_estimators", settings["n_estimators"], minimum=1),
+                max_context=check_int("max_context", settings["max_context"], minimum=2),
+                categorical_features=settings["categorical_features"],
+                device=device,
+                random_state=fitted.seed,
+            )
+            estimator.learner_ = learner
+            estimator.n_features_in_ = len(fitted.columns.columns)
+            if facts["names"] is not None:
+                estimator.feature_names_in_ = check_names(facts["names"], estimator.n_features_in_)
+            estimator._from_file = True
+            estimator._fitted = fitted
+            estimator._set_target(facts)
         estimator.n_views_ = fitted.views.n_views
         find_device(device, learner, loaded=True)
         return estimator
@@ -132,6 +143,9 @@ class ContextPredictor(ABC):
 
     def _learn(self, table: Table | Read, y: NDArray[Any], n_classes: int | None) -> None:
         """Read the context: inputs (n, d) and coded labels (n,)."""
+        n_rows = len(table.x) if isinstance(table, Read) else table.shape[0]
+        if len(y) != n_rows:
+            raise ValueError(f"y: expected {n_rows} labels, one per row of X, got {len(y)}")
         n_estimators = check_int("n_estimators", self.n_estimators, minimum=1)
         max_context = check_int("max_context", self.max_context, minimum=2)
         learner = find_learner(self.model, self._kind)
@@ -170,7 +184,7 @@ class ContextPredictor(ABC):
                 f"a context of {len(x)} rows: each of {views.n_views} views reads {max_context} of them, drawn at random;"
                 " a larger max_context (--max-context) reads more, of which a model trained on short contexts may make little",
                 ContextWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         used = torch.unique(views.rows)
         views = views._replace(rows=torch.searchsorted(used, views.rows))
@@ -247,9 +261,9 @@ class ContextPredictor(ABC):
             )
         if n > COSTLY_ROWS:
             warnings.warn(
-                f"influence: the context of {n} rows is read again {n} times in {fitted.views.n_views} views, which takes minutes",
+                f"influence: the context is read again without each of its {n} rows, which takes {n} times as long as to fit it",
                 ContextWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         reading = self._reading
         return ask_without_each(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ctxlearn.checks import check_choice, check_float, check_int
+from ctxlearn.checks import check_choice, check_float, check_int, describe
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
@@ -62,8 +62,13 @@ def mean_interval(
     Raises:
         ValueError: fewer than 2 tasks, or values that are not finite.
     """
-    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    try:
+        values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"values: expected numbers, one a task, got {describe(values)}") from error
     check_float("level", level, above=0, maximum=1 - 1e-9)
+    check_int("seed", seed, minimum=0)
+    check_int("resamples", resamples, minimum=1)
     if values.ndim != 2 or values.shape[1] < 2:
         raise ValueError(f"values: expected shape (tasks,) or (seeds, tasks) with 2 tasks or more, got {values.shape}")
     if not np.isfinite(values).all():

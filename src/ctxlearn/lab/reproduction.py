@@ -100,7 +100,7 @@ def _claim_folder(folder: Path, study: str, profile: str) -> None:
         raise StorageError(f"out: expected a folder, got the file {folder}")
     if mark.is_file():
         try:
-            held = json.loads(mark.read_text())
+            held = json.loads(mark.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"out: {mark} cannot be read ({error}); remove it or choose another folder") from error
         if held != {"study": study, "profile": profile}:

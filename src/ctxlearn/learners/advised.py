@@ -18,8 +18,6 @@ LONG = 2048
 """Most context points of which all pairs are compared at once."""
 CENTRES = 1024
 """Points of a longer context at which the radial kernel stands."""
-JITTER = 1e-6
-"""Added to the kernel of these points with themselves, of which two may be equal."""
 
 
 class AdvisedContext(NamedTuple):
@@ -135,7 +133,8 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
         return weights, left_out
     chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:CENTRES].to(points.device)
     centres = points[:, chosen]
-    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + JITTER * _identity(CENTRES, points))
+    jitter = torch.finfo(points.dtype).eps ** 0.5  # two of them may be equal
+    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + jitter * _identity(CENTRES, points))
 
     def features(some: Tensor) -> Tensor:
         found: Tensor = torch.linalg.solve_triangular(root, _kernel(kernel, centres, some), upper=False)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.encoders import Encoder
+from ctxlearn.learners.inner_step import MOST_STEPS
 
 
 class LinearHead(NamedTuple):
@@ -64,7 +65,7 @@ class GradientDescent(Learner):
         intercept: bool = False,
     ) -> None:
         super().__init__(n_features, n_classes)
-        self.steps = check_int("steps", steps, minimum=0)
+        self.steps = check_int("steps", steps, minimum=0, maximum=MOST_STEPS)
         self.step_size = step_size
         self.step_sizes = _step_sizes(step_size, self.steps)
         self.objective = check_choice("loss", loss, ("squared", "softmax"))

@@ -36,6 +36,10 @@ _DATES: dict[str, str] = {
     **{"%Y-%m": "", "%Y/%m": "", "%m/%Y": ""},
 }
 _ISO = "ISO8601"
+_WORDS = {
+    **{"Y": "YYYY", "y": "YY", "m": "MM", "d": "DD", "b": "Mon", "B": "Month", "a": "Day", "A": "Day"},
+    **{"H": "hh", "I": "hh", "M": "mm", "S": "ss", "f": "ffffff", "p": "AM/PM"},
+}
 _OF_DAY = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
 _TIME = re.compile(r"(?P<hour>\d{1,2}:\d{2})(?P<second>:\d{2})?(?P<part>\.\d{1,6})?(?P<half> ?[AaPp][Mm])?")
 _SHAPES = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}"} | {
@@ -65,7 +69,7 @@ class DateForm:
         return np.asarray(found.to_numpy().astype("datetime64[us]"))
 
     def __str__(self) -> str:
-        return "ISO 8601" if self.format == _ISO else self.format
+        return "ISO 8601" if self.format == _ISO else re.sub(r"%(\w)", lambda found: _WORDS[found[1]], self.format)
 
 
 def find_date_form(cells: Collection[str], more: Sequence[str] = (), day_first: bool | None = None) -> DateForm | None:

@@ -239,8 +239,8 @@ def _named(path: str, header: list[str], frame: pd.DataFrame, notes: tuple[str, 
                 f"{path}: expected a different name for each column in the first line, got two columns called {name!r}"
             )
     frame = frame.set_axis(names, axis=1)
-    first = names[0] if names[0].startswith("Unnamed: 0") else None
-    row_names = first if first is not None and len(names) > 1 and frame[first].astype(str).is_unique else None
+    numbered = not header[0] and len(names) > 1 and frame.iloc[:, 0].astype(str).is_unique
+    row_names = names[0] if numbered else None
     if row_names is not None:
         notes = (*notes, f"the first column of {path} has no name and numbers the rows: left out")
     return TableFile(path, frame, row_names, notes)

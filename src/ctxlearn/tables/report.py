@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ctxlearn.tables.cells import Numbers, texts
-from ctxlearn.tables.column import CategoryColumn, Column, DateColumn, LeftOutColumn, NumberColumn
+from ctxlearn.tables.column import Column
 from ctxlearn.tables.columns import Columns, Read
+from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn
 
 WILD = 100.0
 """Spreads from the middle beyond which a value is pointed out; the spread is that of the middle half."""
@@ -57,7 +60,12 @@ class ColumnReport:
 
 
 def report(
-    columns: Columns, context: pd.DataFrame, query: pd.DataFrame, read: tuple[Read, Read], target: Any
+    columns: Columns,
+    context: pd.DataFrame,
+    query: pd.DataFrame,
+    read: tuple[Read, Read],
+    target: Any,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> list[ColumnReport]:
     """A report of each column.
 
@@ -66,6 +74,7 @@ def report(
         context, query: tables of these columns.
         read: what `Columns.read` made of them.
         target: the context's labels, to be held against the columns.
+        rows: of context and query, as they are counted in their files.
     """
     made = []
     tables = zip(context.items(), query.items(), strict=True)
@@ -76,7 +85,8 @@ def report(
         gone = int(np.isnan(asked.values).all(1).sum()) if asked.values.shape[1] else 0
         n_missing = max(0, gone - len(asked.unknown))
         valued = max(1, n_query - n_missing)
-        warned = [*column.notes, *asked.notes, *_smells(column, features.values, known, target)]
+        warned = [renumbered(text, rows[0]) for text in _smells(column, features.values, known, target)]
+        warned = [*column.notes, *(renumbered(note, rows[1]) for note in asked.notes), *warned]
         if asked.unknown and not isinstance(column, NumberColumn | DateColumn):
             shown = list(dict.fromkeys(texts(column.name, cells)[row] for row in asked.unknown))
             share = len(asked.unknown) / valued
@@ -98,6 +108,11 @@ def report(
             )
         )
     return made
+
+
+def renumbered(text: str, rows: NDArray[np.int64]) -> str:
+    """A message about some rows of a file, with their numbers in the file."""
+    return re.sub(r"\brow (\d+)\b", lambda found: f"row {rows[int(found[1])]}", text)
 
 
 def _smells(column: Column, features: Numbers, cells: Any, target: Any) -> list[str]:

@@ -16,7 +16,7 @@ class Pool(TaskFamily):
 
     Args:
         family: where the tasks of the pool come from.
-        size: distinct tasks, >= 1.
+        size: distinct tasks, 1 to as many as have 2^26 numbers for parameters.
         seed: of the pool. A pool holds the first tasks of every larger one of the same seed and family.
 
     Attributes:
@@ -30,11 +30,14 @@ class Pool(TaskFamily):
         self.size = check_int("size", size, minimum=1)
         self.n_features, self.n_classes = family.n_features, family.n_classes
         # drawn in blocks of a fixed size, so that pools of several sizes share their first tasks
-        blocks = [
-            family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
-            for k in range(-(-self.size // BLOCK))
-        ]
+        blocks = [self._block(seed, 0)]
+        most = MOST_NUMBERS * BLOCK // max(BLOCK, _numbers(blocks[0]))
+        check_int("size", size, minimum=1, maximum=most)  # more would not fit into memory
+        blocks += [self._block(seed, k) for k in range(1, -(-self.size // BLOCK))]
         self.parameters = select(_joined(blocks), torch.arange(self.size))
+
+    def _block(self, seed: int, k: int) -> Parameters:
+        return self.family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         chosen = torch.randint(self.size, (n_tasks,), generator=generator, device=generator.device)
@@ -47,6 +50,15 @@ class Pool(TaskFamily):
 
 
 BLOCK = 1024
+MOST_NUMBERS = 2**26
+
+
+def _numbers(parameters: Parameters) -> int:
+    if isinstance(parameters, Tensor):
+        return parameters.numel()
+    if isinstance(parameters, dict | list | tuple):
+        return sum(map(_numbers, parameters.values() if isinstance(parameters, dict) else parameters))
+    return 0
 
 
 def _joined(blocks: list[Parameters]) -> Parameters:

@@ -213,18 +213,19 @@ class TrainingLoop:
             self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
         except StorageError as error:
             files = self.folder.checkpoint_files()
-            kept = f"the last good checkpoint is {files[-1].name}" if files else "there is no checkpoint yet"
-            raise StorageError(
-                error.errno,
-                f"step {self.step}: {error.strerror or error}. Stopped; {kept}: train again to go on from it",
-            ) from error
+            kept = (
+                f"the last good checkpoint is {files[-1].name}: train again to go on from it"
+                if files
+                else "there is no checkpoint: train again from the start"
+            )
+            raise StorageError(error.errno, f"step {self.step}: {error.strerror or error}. Stopped; {kept}") from error
 
     def _resume(self) -> None:
         """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
-        checkpoint = self.folder.newest_checkpoint() if self.writes else None  # it sets damaged ones aside
+        checkpoint = self.folder.newest_checkpoint(self.name) if self.writes else None  # it sets damaged ones aside
         self.fabric.barrier()
         if not self.writes:
-            checkpoint = self.folder.newest_checkpoint()
+            checkpoint = self.folder.newest_checkpoint(self.name)
         self.fabric.barrier()
         if checkpoint is None:
             if self.parent is not None:

@@ -24,7 +24,7 @@ from ctxlearn.training.config import TrainingConfig, own_function
 from ctxlearn.training.folder import RunFolder, RunFolderError, run_hash
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
-from ctxlearn.training.run import Run, read_run
+from ctxlearn.training.run import Run, finish_from
 from ctxlearn.training.sources import FamilySource, Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
@@ -82,9 +82,7 @@ def train(
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
         job = (learner, source, config, objective, settings, Path(out), tuple(callbacks), parent)
         fabric.launch(partial(_train_in_spawned_process, job=job))
-        finished = read_run(out)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(RunFolder(out), learner, run_hash(settings))
     fabric.launch()
     return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks, parent)
 
@@ -202,9 +200,7 @@ def _train_in_process(
 ) -> Run:
     """What every process does; the first one writes the files."""
     folder = RunFolder(out)
-    if fabric.global_rank == 0:
-        folder.claim(settings)
-    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+    with folder.claimed(settings) if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
         return _train_in_folder(
             fabric, learner, source, config, objective, folder, run_hash(settings), callbacks, parent
@@ -223,8 +219,6 @@ def _train_in_folder(
     parent: RunFolder | None,
 ) -> Run:
     if folder.model.is_file():
-        finished = read_run(folder.path)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(folder, learner, name)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
         return TrainingLoop(fabric, learner, source, config, objective, folder, name, callbacks, parent).run()
