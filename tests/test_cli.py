@@ -134,7 +134,7 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "identify", "predict", "list"]
+    assert list(COMMANDS) == ["reproduce", "train", "sweep", "evaluate", "identify", "predict", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs"}
     assert found["list"] == {"--help"}
@@ -186,7 +186,7 @@ def test_reproduce_passes_everything_on_and_shows_the_claims(monkeypatch, capsys
 
     monkeypatch.setattr(ctxlearn.studies, "reproduce", reproduce, raising=False)
     text = shown(capsys, "reproduce", "optimal")
-    assert calls.pop() == ("optimal", {"profile": "quick", "seeds": 1, "jobs": None, "out": None, "runs": None})
+    assert calls.pop() == ("optimal", {"profile": None, "seeds": 1, "jobs": None, "out": None, "runs": None})
     lines = text.splitlines()
     assert lines[-1] == str(tmp_path / "report.html")
     assert lines[1].split() == ["undecided", "icl-wins", "1.25", "[-0.5,", "3]", ">", "0"]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         evaluation,
         expressiveness,
         identification,
+        lab,
         learners,
         references,
         studies,
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
+    from ctxlearn.lab.sweep import sweep
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, train
+    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
@@ -44,7 +46,10 @@ _HOMES = {
     "evaluate": "ctxlearn.evaluation",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
+    "read_run": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
+    "runs": "ctxlearn.training",
+    "sweep": "ctxlearn.lab.sweep",
     "train": "ctxlearn.training",
 }
 _ROOMS = (
@@ -52,6 +57,7 @@ _ROOMS = (
     "evaluation",
     "expressiveness",
     "identification",
+    "lab",
     "learners",
     "references",
     "studies",
@@ -75,11 +81,15 @@ __all__ = [
     "expressiveness",
     "identification",
     "identify",
+    "lab",
     "learners",
     "load",
+    "read_run",
     "references",
     "reproduce",
+    "runs",
     "studies",
+    "sweep",
     "tasks",
     "train",
     "training",

@@ -23,6 +23,7 @@ from ctxlearn.escaping import printable
 COMMANDS = {
     "reproduce": "run a study: train what it needs, measure, decide its claims, write a page",
     "train": "train a learner on a family of tasks",
+    "sweep": "train it with every combination of some settings, and rank them",
     "evaluate": "compare trained learners, and references, at every context length",
     "identify": "tell which algorithm a trained learner runs",
     "predict": "fill in a column of a table from rows in which it is known",
@@ -31,6 +32,7 @@ COMMANDS = {
 _MODULES = {
     "reproduce": "reproduce",
     "train": "train",
+    "sweep": "sweep",
     "evaluate": "evaluate",
     "identify": "identify",
     "predict": "predict",
@@ -135,7 +137,7 @@ def _foreign_place(error: Exception) -> str:
 
 
 def _advice(arguments: list[str]) -> str:
-    if arguments and arguments[0] in ("train", "reproduce"):
+    if arguments and arguments[0] in ("train", "sweep", "reproduce"):
         again = shlex.join(["ctxlearn", *arguments])
         return f"what was finished is kept. The same command goes on from there:\n  {again}"
     return "nothing was changed"

@@ -77,9 +77,7 @@ def mean_interval(
     means = values.mean(1)
     value = float(means.mean())
     if n_seeds > 1:
-        spread = float(means.std(ddof=1)) / n_seeds**0.5
-        half = float(stats.t.ppf(0.5 + level / 2, n_seeds - 1)) * spread
-        low, high = value - half, value + half
+        low, high = student_bounds(means, level)
     elif np.ptp(values[0]) == 0:  # nothing to resample
         low = high = value
     else:
@@ -94,6 +92,12 @@ def mean_interval(
         )
         low, high = (float(bound) for bound in result.confidence_interval)
     return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
+
+
+def student_bounds(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Student's t interval of the mean of independent values, (n,) with n >= 2."""
+    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def simultaneous_level(level: float, n_intervals: int) -> float:
