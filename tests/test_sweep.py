@@ -95,7 +95,9 @@ def test_runs_are_one_table_finished_or_not(tmp_path):
     for seed in (0, 1):
         config = TrainingConfig(steps=3, tasks_per_step=4, n_points=5, seed=seed, progress=False)
         ctxlearn.train(MatchNet(2, 2), ClassPrototype(scale=2.0), config, out=tmp_path / "some" / f"run-{seed}")
-    (tmp_path / "some" / "run-1" / "model.safetensors").unlink()
+    unfinished = tmp_path / "some" / "run-1"
+    (unfinished / "model.safetensors").unlink()
+    (unfinished / "checkpoints" / "step-00000003.safetensors").unlink()
     table = ctxlearn.runs(tmp_path)
     assert table["run"].tolist() == ["some/run-0", "some/run-1"]
     assert table["finished"].tolist() == [True, False]

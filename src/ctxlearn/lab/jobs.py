@@ -99,12 +99,13 @@ def run_job(described: Mapping[str, Any], threads: int, progress: bool = False) 
 
 def _train(described: Mapping[str, Any], store: Store, threads: int, progress: bool) -> None:
     config = {**described["config"]["init_args"], "threads": threads, "progress": progress}
+    trusted = described["modules"]  # of the study that wrote the job, which its user runs
     train(
-        instantiate(described["learner"], Learner),
-        instantiate(described["source"], (TaskFamily, Source)),
+        instantiate(described["learner"], Learner, trusted=trusted),
+        instantiate(described["source"], (TaskFamily, Source), trusted=trusted),
         instantiate({**described["config"], "init_args": config}, TrainingConfig),
         out=store.run_path(described["hash"]),
-        objective=instantiate(described["objective"], Objective),
+        objective=instantiate(described["objective"], Objective, trusted=trusted),
     )
 
 

@@ -229,7 +229,7 @@ class TrainingLoop:
         self.fabric.barrier()
         if checkpoint is None:
             if self.parent is not None:
-                inherited = self.parent.newest_checkpoint()
+                inherited = self.parent.newest_checkpoint(self.parent.read_config()["hash"])
                 assert inherited is not None
                 self._take_up(inherited)
                 self.best, self.best_loss, self.best_step = {}, math.inf, 0

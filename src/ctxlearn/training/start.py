@@ -24,7 +24,7 @@ from ctxlearn.training.config import TrainingConfig, own_function
 from ctxlearn.training.folder import RunFolder, RunFolderError, run_hash
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
-from ctxlearn.training.run import Run, finish_from
+from ctxlearn.training.run import Run, check_finished, finish_from
 from ctxlearn.training.sources import FamilySource, Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
@@ -111,8 +111,9 @@ def _parent(after: object, learner: Learner, config: TrainingConfig) -> RunFolde
     """
     if not isinstance(after, str | os.PathLike):
         raise ValueError(f"after: expected the folder of a run, got {describe(after)}")
-    finished, place = read_run(Path(after)), RunFolder(Path(after))
+    place = RunFolder(Path(after))
     settings = place.read_config()
+    check_finished(place)
     steps = int(settings["training"]["steps"])
     if config.steps <= steps:
         raise ValueError(f"steps: expected more than the {steps} of the run in {place.path}, got {config.steps}")
@@ -124,7 +125,7 @@ def _parent(after: object, learner: Learner, config: TrainingConfig) -> RunFolde
     held, own = settings["learner"], configuration(learner)
     if held != own:
         raise ValueError(f"learner: expected the learner of the run in {place.path}, {held}, got {own}")
-    learner.load_state_dict(finished.learner.state_dict())
+    finish_from(place, learner, settings["hash"])
     return place
 
 
