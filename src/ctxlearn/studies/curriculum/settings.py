@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
-from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
 from ctxlearn.tasks import TaskFamily
+from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import AllPrefixes, Curriculum, FamilySource, RandomSplit, Source, Stairs, TrainingConfig
 
 FULL, RISING, REVERSED, SHUFFLED = "full", "curriculum", "anti-curriculum", "random order"

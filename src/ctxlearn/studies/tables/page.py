@@ -9,9 +9,13 @@ import pandas as pd
 
 from ctxlearn import lab
 from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.studies.tables.catalogue import TableTask, task_data
+from ctxlearn.real_tables.baselines import RIVALS
+from ctxlearn.real_tables.metrics import MIXED_IN
+from ctxlearn.real_tables.models import NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables.ranking import TABLE_OF, rank, table_scores
+from ctxlearn.real_tables.sources import find_table
+from ctxlearn.real_tables.tasks import TableTask, task_data
 from ctxlearn.studies.tables.claims import FEW, MANY, differences
-from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.plots import (
     accuracy_figure,
     difference_figure,
@@ -19,10 +23,6 @@ from ctxlearn.studies.tables.plots import (
     reliability_figure,
     time_figure,
 )
-from ctxlearn.studies.tables.ranking import TABLE_OF, rank, table_scores
-from ctxlearn.studies.tables.rivals import RIVALS
-from ctxlearn.studies.tables.scoring import MIXED_IN
-from ctxlearn.studies.tables.sources import find_table
 
 RIVAL_NAMES = [name for name in RANKED if name != SHIPPED]
 
