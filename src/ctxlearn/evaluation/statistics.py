@@ -16,6 +16,8 @@ from ctxlearn.checks import check_choice, check_float, check_int, describe
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
+BOUNDLESS = 1e6
+"""Stands for infinity where a bound must be a number; pages say that there is no bound."""
 
 
 @dataclass(frozen=True)
