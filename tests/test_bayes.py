@@ -81,7 +81,8 @@ def brute_joint(family, x, y):
 @pytest.mark.parametrize("family", EXACT, ids=named)
 @pytest.mark.parametrize("labels", ["of the task", "contradictory"])
 def test_exact_oracles_agree_with_quadrature(family, labels, generator):
-    x, y = family.sample(3, 7, generator=generator)
+    tasks = family.sample(3, 7, generator=generator)
+    x, y = tasks.x, tasks.y
     if labels == "contradictory":
         y = torch.randint(2, y.shape, generator=generator)
     bayes = BayesOptimal(family)

@@ -20,7 +20,8 @@ from ctxlearn.testing import check_learner
     ids=lambda family: f"{family.name} {list(family._arguments.values())}",
 )
 def test_particles_agree_with_the_exact_oracle(family, generator):
-    x, y = family.sample(16, 40, generator=generator)
+    tasks = family.sample(16, 40, generator=generator)
+    x, y = tasks.x, tasks.y
     exact, sampled = BayesOptimal(family), BayesOptimal(family, method="particles")
     difference = sampled.predict_prefixes(x, y).exp() - exact.predict_prefixes(x, y).exp()
     assert float(difference.abs().mean()) < 0.01
@@ -32,7 +33,8 @@ def test_particles_agree_with_the_exact_oracle(family, generator):
 
 def test_class_prototypes_on_a_line_agree_with_quadrature(generator):
     family = ClassPrototype(1)
-    x, y = family.sample(12, 12, generator=generator)
+    tasks = family.sample(12, 12, generator=generator)
+    x, y = tasks.x, tasks.y
     p = BayesOptimal(family).predict_prefixes(x, y).exp()
     at, weight = np.polynomial.legendre.leggauss(10)
     errors = []
@@ -104,7 +106,8 @@ def test_a_pool_of_tasks_is_enumerated(generator):
 
 def test_the_family_of_a_pool_is_its_tasks(generator):
     pool = Pool(ClassPrototype(), 5)
-    x, y = pool.sample(3, 6, generator=generator)
+    tasks = pool.sample(3, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     given = BayesOptimal(ClassPrototype(), pool=pool.parameters)
     assert torch.equal(BayesOptimal(pool).predict_prefixes(x, y), given.predict_prefixes(x, y))
     with pytest.raises(ValueError, match=r"^pool: expected the parameters of at least one task"):

@@ -228,7 +228,8 @@ def test_domains_of_ones_own(generator):
     assert domain.name == "shifted"
     check_family(domain)
     check_family(Shifted().pooled())
-    x, y = domain.sample(2, 3, generator=generator)
+    tasks = domain.sample(2, 3, generator=generator)
+    x, y = tasks.x, tasks.y
     with pytest.raises(ValueError, match=r"Shifted has no likelihood.*log_prior\(parameters, latents\)"):
         BayesOptimal(domain).predict_prefixes(x, y)
 

@@ -65,7 +65,8 @@ def test_the_soft_mixture_by_evidence_is_bayes_up_to_the_query(generator):
 def test_the_right_learner_is_picked(rule, generator):
     selection = AlgorithmSelection(oracles(), rule, families=FAMILIES if rule == "evidence" else None)
     for k, family in enumerate(FAMILIES):
-        x, y = family.sample(100, 20, generator=generator)
+        tasks = family.sample(100, 20, generator=generator)
+        x, y = tasks.x, tasks.y
         chosen = selection.choices(x, y)
         assert torch.allclose(chosen[:, 0], torch.full((100, 2), 0.5, dtype=torch.float64))
         assert float(chosen[:, 19, k].mean()) > 0.9

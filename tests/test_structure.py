@@ -11,7 +11,7 @@ SOURCE = Path(ctxlearn.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = [
-    {"checks", "escaping", "lazy", "progress", "recorded", "seeding", "storage", "threads"},
+    {"checks", "escaping", "lazy", "progress", "recorded", "seeding", "storage", "threads", "tree"},
     {"episodes", "tables"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},
