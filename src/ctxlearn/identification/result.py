@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ctxlearn.checks import describe
-from ctxlearn.storage import write_figure, write_json, write_text
+from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,11 +145,11 @@ class Identification:
         Raises:
             StorageError: the folder cannot be written.
         """
-        from ctxlearn.identification.drawing import save
+        from ctxlearn.identification.drawing import image
 
         place = Path(folder)
         write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))
         write_json(place / "identification.json", self.facts())
         figure = self.figure()
         for kind in ("png", "svg"):
-            write_figure(place / f"identification.{kind}", lambda path: save(figure, path))
+            write_atomically(place / f"identification.{kind}", image(figure, kind))

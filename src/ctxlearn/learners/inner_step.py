@@ -12,6 +12,8 @@ from torch import Tensor
 from ctxlearn.checks import describe
 from ctxlearn.learners.functional import DifferentiableAttention, Parameters
 
+MOST_STEPS = 100_000
+"""Most steps of gradient descent, each of which may have a size of its own."""
 Loss = Callable[[Parameters], Tensor]
 """From all parameters to the loss: a scalar, or (B,) where the adapted parameters have B tasks on their first axis and
 each loss depends on its own task's alone. What else it reads must not have been made under `torch.inference_mode`."""

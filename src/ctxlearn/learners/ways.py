@@ -13,6 +13,9 @@ Shown = list[tuple[Tensor, State]]
 """What the learner made of one group of classes: rows and state of those tasks that have equally many points of it."""
 
 
+MOST_GROUPS = 5_000
+
+
 class MoreWays(Wrapper):
     """A learner of K classes in front of tasks of C > K: it is shown groups of K classes, and its answers are averaged.
 
@@ -44,6 +47,12 @@ class MoreWays(Wrapper):
         if not isinstance(learner, Learner) or learner.n_classes is None:
             raise ValueError(f"learner: expected a learner of classes, got {describe(learner)}")
         check_int("n_classes", n_classes, minimum=learner.n_classes + 1)
+        fewest = n_classes * (n_classes - 1) // (learner.n_classes * (learner.n_classes - 1))
+        if fewest > MOST_GROUPS:
+            raise ValueError(
+                f"n_classes: {n_classes} classes, of which each two meet {learner.n_classes} at a time, are {fewest:,} groups or"
+                f" more, each to be answered by itself; expected at most {MOST_GROUPS:,}: take a learner of more classes"
+            )
         super().__init__(learner)
         self.n_classes = n_classes
         self.groups = _dealt(n_classes, learner.n_classes, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -78,6 +79,38 @@ def as_particles(parameters: Parameters) -> Parameters:
         if not isinstance(leaf, Tensor):
             raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(leaf)}")
     return map_tensors(lambda t: (t.double() if t.is_floating_point() else t)[None], parameters)
+
+
+def check_parameters(name: str, parameters: Parameters, family: TaskFamily) -> None:
+    """Refuse what is not the parameters of some tasks of a family: tensors of its form, the tasks on their first axis."""
+    example = family.sample_parameters(1, generator=torch.Generator().manual_seed(0))
+    try:
+        sizes = set(_sizes(parameters, example))
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected parameters as {family.name}.sample_parameters gives them, {error}; got {describe(parameters)}"
+        ) from error
+    if len(sizes) > 1 or 0 in sizes:
+        raise ValueError(
+            f"{name}: expected the parameters of one or more tasks, equally many of each, got {sorted(sizes)}"
+        )
+
+
+def _sizes(parameters: Parameters, example: Parameters) -> Iterator[int]:
+    if isinstance(example, Tensor):
+        if not isinstance(parameters, Tensor) or parameters.ndim == 0 or parameters.shape[1:] != example.shape[1:]:
+            raise ValueError(f"each tensor of shape (tasks, {', '.join(map(str, example.shape[1:]))})")
+        yield len(parameters)
+    elif isinstance(example, dict):
+        if not isinstance(parameters, dict) or parameters.keys() != example.keys():
+            raise ValueError(f"a dict of {', '.join(example)}")
+        for key, value in example.items():
+            yield from _sizes(parameters[key], value)
+    elif isinstance(example, list | tuple):
+        if not isinstance(parameters, list | tuple) or len(parameters) != len(example):
+            raise ValueError(f"a list of {len(example)}")
+        for part, value in zip(parameters, example, strict=True):
+            yield from _sizes(part, value)
 
 
 def to_device(parameters: Parameters, device: torch.device) -> Parameters:

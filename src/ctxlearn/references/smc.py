@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
+from ctxlearn.checks import describe, solving
 from ctxlearn.episodes import Parameters
 from ctxlearn.references.inference import Inference, Joint
 from ctxlearn.references.particles import (
@@ -254,7 +254,8 @@ def _covariance_factor(vectors: Tensor, p: Tensor) -> Tensor:
     covariance = spread.mT @ (p[..., None] * spread)
     size = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None] + 1e-30
     eye = torch.eye(vectors.shape[-1], dtype=vectors.dtype, device=vectors.device)
-    factor: Tensor = torch.linalg.cholesky(covariance + 1e-9 * size * eye)
+    with solving("context_x"):
+        factor: Tensor = torch.linalg.cholesky(covariance + 1e-9 * size * eye)
     return factor
 
 

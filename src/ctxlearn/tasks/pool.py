@@ -9,7 +9,7 @@ from ctxlearn.checks import check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
-from ctxlearn.tree import map_tensors
+from ctxlearn.tree import leaves, map_tensors
 
 
 class Pool(TaskFamily):
@@ -17,7 +17,7 @@ class Pool(TaskFamily):
 
     Args:
         family: where the tasks of the pool come from.
-        size: distinct tasks, >= 1.
+        size: distinct tasks, 1 to as many as have 2^26 numbers for parameters.
         seed: of the pool. A pool holds the first tasks of every larger one of the same seed and family.
 
     Attributes:
@@ -31,11 +31,18 @@ class Pool(TaskFamily):
         self.size = check_int("size", size, minimum=1)
         self.n_features, self.n_classes = family.n_features, family.n_classes
         # drawn in blocks of a fixed size, so that pools of several sizes share their first tasks
-        blocks = [
-            family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
-            for k in range(-(-self.size // BLOCK))
-        ]
+        blocks = [self._block(seed, 0)]
+        most = (
+            MOST_NUMBERS
+            * BLOCK
+            // max(BLOCK, sum(leaf.numel() for leaf in leaves(blocks[0]) if isinstance(leaf, Tensor)))
+        )
+        check_int("size", size, minimum=1, maximum=most)  # more would not fit into memory
+        blocks += [self._block(seed, k) for k in range(1, -(-self.size // BLOCK))]
         self.parameters = select(map_tensors(lambda *parts: torch.cat(parts), *blocks), torch.arange(self.size))
+
+    def _block(self, seed: int, k: int) -> Parameters:
+        return self.family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         chosen = torch.randint(self.size, (n_tasks,), generator=generator, device=generator.device)
@@ -48,3 +55,4 @@ class Pool(TaskFamily):
 
 
 BLOCK = 1024
+MOST_NUMBERS = 2**26

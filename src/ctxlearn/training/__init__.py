@@ -12,14 +12,16 @@ from ctxlearn.lazy import names_from
 if TYPE_CHECKING:
     from ctxlearn.storage import CorruptFileError, StorageError
     from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
     from ctxlearn.training.config import TrainingConfig
     from ctxlearn.training.curriculum import Curriculum
     from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.training.folder import RunFolderError
+    from ctxlearn.training.listing import runs
     from ctxlearn.training.loop import TrainingDiverged
     from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
     from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
-    from ctxlearn.training.run import Run, kept_learners, load
+    from ctxlearn.training.run import Run, kept_learners, load, read_run
     from ctxlearn.training.sources import FamilySource, Source
     from ctxlearn.training.start import run_settings, train
 
@@ -27,6 +29,7 @@ _HOMES = {
     "Adaptable": "ctxlearn.training.domains",
     "Adaptation": "ctxlearn.training.adaptation",
     "AllPrefixes": "ctxlearn.training.objective",
+    "Callback": "ctxlearn.training.callbacks",
     "CorruptFileError": "ctxlearn.storage",
     "Curriculum": "ctxlearn.training.curriculum",
     "DomainBatch": "ctxlearn.training.domains",
@@ -46,13 +49,17 @@ _HOMES = {
     "Source": "ctxlearn.training.sources",
     "Stairs": "ctxlearn.training.plans",
     "StorageError": "ctxlearn.storage",
+    "TensorBoard": "ctxlearn.training.callbacks",
     "TrainingConfig": "ctxlearn.training.config",
     "TrainingDiverged": "ctxlearn.training.loop",
+    "WeightsAndBiases": "ctxlearn.training.callbacks",
     "adapt_to_domain": "ctxlearn.training.adaptation",
     "adaptation_of": "ctxlearn.training.adaptation",
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
+    "read_run": "ctxlearn.training.run",
     "run_settings": "ctxlearn.training.start",
+    "runs": "ctxlearn.training.listing",
     "train": "ctxlearn.training.start",
 }
 
@@ -60,6 +67,7 @@ __all__ = [
     "Adaptable",
     "Adaptation",
     "AllPrefixes",
+    "Callback",
     "CorruptFileError",
     "Curriculum",
     "DomainBatch",
@@ -79,13 +87,17 @@ __all__ = [
     "Source",
     "Stairs",
     "StorageError",
+    "TensorBoard",
     "TrainingConfig",
     "TrainingDiverged",
+    "WeightsAndBiases",
     "adapt_to_domain",
     "adaptation_of",
     "kept_learners",
     "load",
+    "read_run",
     "run_settings",
+    "runs",
     "train",
 ]
 

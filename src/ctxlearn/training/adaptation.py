@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
+from ctxlearn.learners.functional import Functional
 from ctxlearn.learners.gradient import GradientAdaptation
 from ctxlearn.learners.inner_step import differentiable
 from ctxlearn.learners.transformer import InContextTransformer
@@ -227,6 +228,24 @@ def descend(
         for p in tuned:
             p.grad = None
         yield step, True
+
+
+def take_inner_steps(learner: Adaptable, tasks: Tasks, objective: Objective | None = None) -> None:
+    """Adapt in place by the inner steps that the learner was trained for, all tasks at once; None for `AllPrefixes`."""
+    inside = learner.learner
+    function, asked = Functional(inside), AllPrefixes() if objective is None else objective
+
+    def loss(parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        draws = torch.Generator().manual_seed(0)  # the steps share what is drawn, as in training
+        value: torch.Tensor = function(parameters, lambda module: asked(module, tasks, draws))
+        return value
+
+    with torch.no_grad():
+        adaptation = replace(learner.adaptation, divergence="return")  # weights that are not finite score so
+        parameters = dict(inside.named_parameters())
+        found = adaptation.adapt(loss, parameters, step_sizes=learner.step_sizes).parameters
+        for name, p in parameters.items():
+            p.copy_(found[name])
 
 
 def held_out_loss(learner: Learner, tasks: Tasks) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -18,6 +18,7 @@ from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.storage import StorageError
 from ctxlearn.threads import Workers, available_cores
+from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import Checkpoint, RunFolder
 from ctxlearn.training.objective import Objective
@@ -44,9 +45,13 @@ class TrainingLoop:
         objective: Objective,
         folder: RunFolder,
         name: str,
+        callbacks: Sequence[Callback] = (),
+        parent: RunFolder | None = None,
     ) -> None:
         self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
         self.objective, self.folder, self.name = objective, folder, name
+        self.parent = parent
+        self.callbacks = callbacks if fabric.global_rank == 0 else ()
         self.learner.to(fabric.device)
         self.parameters: list[Tensor] = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = Optimizer(learner, config)
@@ -110,6 +115,7 @@ class TrainingLoop:
         if logged or validated:
             row = (step, float(loss), float(norm), rate, "" if validation is None else validation)
             self.rows.append((*row, *self.source.facts(step).values()))
+            self._tell()
             speed = (bar.format_dict["rate"] or 0.0) * config.tasks_per_step
             bar.set_postfix(loss=f"{float(loss):.4f}", tasks_per_s=f"{speed:,.0f}", refresh=False)
         bar.update()
@@ -207,24 +213,36 @@ class TrainingLoop:
             self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
         except StorageError as error:
             files = self.folder.checkpoint_files()
-            kept = f"the last good checkpoint is {files[-1].name}" if files else "there is no checkpoint yet"
-            raise StorageError(
-                error.errno,
-                f"step {self.step}: {error.strerror or error}. Stopped; {kept}: train again to go on from it",
-            ) from error
+            kept = (
+                f"the last good checkpoint is {files[-1].name}: train again to go on from it"
+                if files
+                else "there is no checkpoint: train again from the start"
+            )
+            raise StorageError(error.errno, f"step {self.step}: {error.strerror or error}. Stopped; {kept}") from error
 
     def _resume(self) -> None:
         """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
-        checkpoint = self.folder.newest_checkpoint() if self.writes else None  # it sets damaged ones aside
+        checkpoint = self.folder.newest_checkpoint(self.name) if self.writes else None  # it sets damaged ones aside
         self.fabric.barrier()
         if not self.writes:
-            checkpoint = self.folder.newest_checkpoint()
+            checkpoint = self.folder.newest_checkpoint(self.name)
         self.fabric.barrier()
         if checkpoint is None:
+            if self.parent is not None:
+                inherited = self.parent.newest_checkpoint(self.parent.read_config()["hash"])
+                assert inherited is not None
+                self._take_up(inherited)
+                self.best, self.best_loss, self.best_step = {}, math.inf, 0
             if self.writes:
                 self.folder.truncate_metrics(0, self.columns)
             self._checkpoint()
             return
+        self._take_up(checkpoint)
+        if self.writes:
+            self.folder.truncate_metrics(checkpoint.facts["metrics_length"], self.columns)
+
+    def _take_up(self, checkpoint: Checkpoint) -> None:
+        """Make the state of a checkpoint this one's."""
         facts = checkpoint.facts
 
         def part(prefix: str) -> dict[str, Tensor]:
@@ -242,11 +260,10 @@ class TrainingLoop:
         self.source.load_state_dict(facts["source"] | part("source/"))
         self.objective.load_state_dict(facts["objective"] | part("objective/"))
         self.step = facts["step"]
-        if self.writes:
-            self.folder.truncate_metrics(facts["metrics_length"], self.columns)
 
     def _finish(self) -> Run:
         validation = self._validate()
+        self._checkpoint()  # so that the run can be gone on from
         if self.average.values:
             with torch.no_grad():
                 torch._foreach_copy_(self.parameters, self.average.values)
@@ -260,7 +277,17 @@ class TrainingLoop:
             self.folder.save_model(self.learner.state_dict(), facts)
         self.fabric.barrier()
         self.learner.eval()
-        return Run(self.learner, self.folder.path, facts)
+        run = Run(self.learner, self.folder.path, facts)
+        for callback in self.callbacks:
+            callback.on_end(run)
+        return run
+
+    def _tell(self) -> None:
+        """Hand the newest row of metrics to the callbacks, without what it leaves empty."""
+        step, *values = self.rows[-1]
+        metrics = {name: float(v) for name, v in zip(self.columns[1:], values, strict=True) if v != ""}
+        for callback in self.callbacks:
+            callback.on_metrics(int(step), metrics)
 
 
 def _sharing_parameters(learner: Learner) -> Learner:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ctxlearn.estimators import InContextClassifier
 from ctxlearn.studies.tables.catalogue import TASKS, TableTask, task_data
-from ctxlearn.studies.tables.draws import draw_rows, sizes_for
 from ctxlearn.studies.tables.rivals import RIVALS
+from ctxlearn.studies.tables.splits import draw_rows, sizes_for
 
 SHIPPED = "in-context model"
 MAJORITY = "majority"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.studies.base import Section, Table, percent
 from ctxlearn.studies.tables.catalogue import TableTask, task_data
+from ctxlearn.studies.tables.claims import FEW, MANY, differences
 from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
-from ctxlearn.studies.tables.deciding import FEW, MANY, differences
-from ctxlearn.studies.tables.figures import (
+from ctxlearn.studies.tables.plots import (
     accuracy_figure,
     difference_figure,
     rank_figure,
@@ -27,7 +27,7 @@ from ctxlearn.studies.tables.sources import find_table
 RIVAL_NAMES = [name for name in RANKED if name != SHIPPED]
 
 
-def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Average ranks with their critical-difference pictures, and paired differences."""
     few = [n for n in sizes if n <= FEW]
     asked = {
@@ -41,7 +41,7 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     by_size = {n: rank(table_scores(draws, "accuracy", [n], RANKED), "accuracy").average for n in sizes}
     table = differences(draws, tuple(sizes))
     cells = {(row.rival, row.n_context): row for row in table.itertuples()}
-    return Section(
+    return lab.Section(
         "Ranks over tables",
         [
             "Within each table the learners are ranked by their mean score over its tasks, and over the context sizes that are looked at "
@@ -50,14 +50,14 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
             "average ranks must lie apart to differ at 5 %, over all pairs at once. With few tables it is wide: not to be significantly behind "
             "is a weak statement, and the intervals of the claims say more.",
         ],
-        [rank_figure(rankings), difference_figure(table, sizes)],
+        [rank_figure(rankings), difference_figure(table)],
         [
-            Table(
+            lab.Table(
                 "Average rank by accuracy at each context size (1 is best)",
                 ["learner", *(f"{n} rows" for n in sizes)],
                 [[name, *(f"{by_size[n][name]:.2f}" for n in sizes)] for name in RANKED],
             ),
-            Table(
+            lab.Table(
                 "Accuracy of the in-context model minus the rival's, in points of %, with 95 % intervals over tables",
                 ["rival", *(f"{n} rows" for n in sizes)],
                 [[rival, *(_signed(cells[rival, n]) for n in sizes)] for rival in RIVAL_NAMES],
@@ -66,7 +66,7 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     )
 
 
-def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Accuracy, log-loss and area under the curve."""
     cells = {
         (measure, name, n): float(table_scores(draws, measure, [n], [name])[name].mean())
@@ -74,7 +74,7 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
         for name in NAMES
         for n in sizes
     }
-    return Section(
+    return lab.Section(
         "Scores",
         [
             "A context has a row of each class first, then rows drawn at random; all learners see the same rows and are asked about the same "
@@ -89,13 +89,13 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
         ],
         [accuracy_figure(draws, sizes)],
         [
-            Table(
+            lab.Table(
                 f"{words}, mean over tables",
                 ["learner", *(f"{n} rows" for n in sizes)],
                 [[name, *(form(cells[measure, name, n]) for n in sizes)] for name in NAMES],
             )
             for measure, words, form in (
-                ("accuracy", "Accuracy in %", percent),
+                ("accuracy", "Accuracy in %", lab.percent),
                 ("log_loss", "Log-loss in nats", lambda v: f"{v:.3f}"),
                 ("auc", "Area under the ROC curve", lambda v: f"{v:.3f}"),
             )
@@ -103,9 +103,9 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     )
 
 
-def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Whether probabilities are what they say."""
-    return Section(
+    return lab.Section(
         "Are the probabilities right?",
         [
             "An answer's probability is that of the class answered. The expected calibration error is the mean distance, over answers, between "
@@ -114,10 +114,10 @@ def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> Sect
         ],
         [reliability_figure(calibration, sizes)],
         [
-            Table(
+            lab.Table(
                 "Expected calibration error in points of %",
                 ["learner", *(f"{n} rows" for n in sizes)],
-                [[name, *(percent(calibration_error(calibration, name, n)) for n in sizes)] for name in NAMES],
+                [[name, *(lab.percent(calibration_error(calibration, name, n)) for n in sizes)] for name in NAMES],
             )
         ],
     )
@@ -130,18 +130,18 @@ def calibration_error(calibration: pd.DataFrame, learner: str, n: int) -> float:
     return float((counts["confidence"] - counts["right"]).abs().sum() / counts["answers"].sum())
 
 
-def times_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def times_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """How long fit and predict take."""
     times = time_table(draws)
     cells = {(row.learner, row.n_context): f"{row.fit_ms:.1f} + {row.predict_ms:.1f}" for row in times.itertuples()}
-    return Section(
+    return lab.Section(
         "Time",
         [
             "Times are measured anew in each run and differ between machines; everything else on this page is the same again."
         ],
         [time_figure(times, sizes)],
         [
-            Table(
+            lab.Table(
                 "Time in ms, fit (tuning included) + predict (up to 100 rows), median over draws, mean over tasks",
                 ["learner", *(f"{n} rows" for n in sizes)],
                 [[name, *(cells[name, n] for n in sizes)] for name in NAMES],
@@ -157,7 +157,7 @@ def time_table(draws: pd.DataFrame) -> pd.DataFrame:
     return means.rename(columns={"fit_seconds": "fit_ms", "predict_seconds": "predict_ms"}).reset_index()
 
 
-def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequence[int]) -> Section:
+def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequence[int]) -> lab.Section:
     """Every task: where the model wins and loses, what the tables are and whose."""
     outcomes = outcome_table(draws, sizes)
     middle = 16 if 16 in sizes else max(sizes)
@@ -166,7 +166,7 @@ def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequen
     for task in tasks:
         own = outcomes[outcomes["task"] == task.name]
         counts = " - ".join(str(int((own["outcome"] == kind).sum())) for kind in ("win", "tie", "loss"))
-        by_task.append([task.name, counts, *(percent(means[task.name, name]) for name in NAMES)])
+        by_task.append([task.name, counts, *(lab.percent(means[task.name, name]) for name in NAMES)])
     by_rival = [
         [rival, *(_counts(outcomes[(outcomes["rival"] == rival) & (outcomes["n_context"] == n)]) for n in sizes)]
         for rival in RIVAL_NAMES
@@ -182,12 +182,12 @@ def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequen
                 table.licence,
                 f"{len(data.y):,}",
                 f"{data.x.shape[1] - n_categories} + {n_categories}",
-                percent(float(data.x.isna().to_numpy().mean())),
+                lab.percent(float(data.x.isna().to_numpy().mean())),
                 f"{len(data.classes)}",
-                percent(float(np.bincount(data.y).max() / len(data.y)), 0),
+                lab.percent(float(np.bincount(data.y).max() / len(data.y)), 0),
             ]
         )
-    return Section(
+    return lab.Section(
         "Every task",
         [
             "A win is an accuracy above the rival's on the same draws whose paired 95 % interval (Student's t over draws) is above 0; a loss "
@@ -197,17 +197,17 @@ def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequen
         ],
         [],
         [
-            Table(
+            lab.Table(
                 "Wins - ties - losses of the in-context model over tasks, against each rival",
                 ["rival", *(f"{n} rows" for n in sizes)],
                 by_rival,
             ),
-            Table(
+            lab.Table(
                 f"Wins - ties - losses over rivals and sizes, and accuracy in % with {middle} rows of context",
                 ["task", "in-context model", *NAMES],
                 by_task,
             ),
-            Table(
+            lab.Table(
                 "The tasks",
                 [
                     "task",

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ctxlearn.evaluation.statistics import CLAIM_LEVEL, mean_interval, simultaneous_level
+from ctxlearn.evaluation.statistics import Interval, mean_interval, simultaneous_level
 from ctxlearn.studies.tables.catalogue import TASKS
 
 BETTER = {"accuracy": 1, "auc": 1, "log_loss": -1}
@@ -50,22 +50,44 @@ class Lead:
     """How much better than the best rival a learner's average rank is, in ranks; negative where it is behind.
 
     Attributes:
-        value: the least of the differences (rival's average rank minus the learner's).
-        low: the least of their lower bounds: all differences exceed it with the level of one.
-        high: the least of their upper bounds, which hold together.
-        rival: the best one.
-        n_tables: N.
+        ranking: of all.
+        learner: which.
     """
 
-    value: float
-    low: float
-    high: float
-    rival: str
-    n_tables: int
+    ranking: Ranking
+    learner: str
+
+    @property
+    def rival(self) -> str:
+        """The best one."""
+        means = {name: float(gap.mean()) for name, gap in self._differences().items()}
+        return min(means, key=lambda name: means[name])
+
+    @property
+    def n_tables(self) -> int:
+        """N."""
+        return len(self.ranking.ranks)
+
+    def interval(self, level: float) -> Interval:
+        """The least of the differences (rival's average rank minus the learner's), with bounds over tables.
+
+        "Better than every rival" needs each single difference to be above 0: so the lower bounds need no correction for
+        their number. "Behind one of them" is one of many chances: so the upper bounds hold together (Bonferroni).
+        """
+        gaps = self._differences()
+        upper = simultaneous_level(level, len(gaps))
+        low = min(mean_interval(gap, level=level).low for gap in gaps.values())
+        high = min(mean_interval(gap, level=upper).high for gap in gaps.values())
+        return Interval(float(gaps[self.rival].mean()), low, high, self.n_tables, 1, level)
+
+    def _differences(self) -> dict[str, np.ndarray]:
+        own = self.ranking.ranks[:, self.ranking.learners.index(self.learner)]
+        columns = zip(self.ranking.learners, self.ranking.ranks.T, strict=True)
+        return {name: ranks - own for name, ranks in columns if name != self.learner}
 
 
 def table_scores(draws: pd.DataFrame, measure: str, sizes: Sequence[int], learners: Sequence[str]) -> pd.DataFrame:
-    """Mean scores, one row a table and one column a learner, over tasks and context sizes."""
+    """Mean scores, one row per table and one column per learner, over tasks and context sizes."""
     part = draws[draws["n_context"].isin(list(sizes)) & draws["learner"].isin(list(learners))]
     cells = part.groupby(["learner", "task", "n_context"])[measure].mean().reset_index()
     cells["table"] = cells["task"].map(TABLE_OF)
@@ -87,31 +109,6 @@ def critical_difference(k: int, n: int, level: float = 0.05) -> float:
     """Nemenyi's critical difference of the average ranks of k learners over n tables."""
     studentized = float(stats.studentized_range.ppf(1 - level, k, np.inf))
     return float(studentized / 2**0.5 * (k * (k + 1) / (6 * n)) ** 0.5)
-
-
-def lead(ranking: Ranking, learner: str, *, together: int = 1) -> Lead:
-    """How far a learner leads, with one-sided bounds of 95 % each over tables.
-
-    "Better than every rival" needs each single difference to be above 0: so the lower bounds need no correction for their
-    number. "Behind one of them" is one of many chances: so the upper bounds hold together (Bonferroni).
-
-    Args:
-        ranking: of all.
-        learner: which.
-        together: how many such claims are decided at once.
-    """
-    own = ranking.ranks[:, ranking.learners.index(learner)]
-    rivals = [name for name in ranking.learners if name != learner]
-    level = simultaneous_level(CLAIM_LEVEL, together)
-    upper = simultaneous_level(level, len(rivals))
-    values, lows, highs = [], [], []
-    for name in rivals:
-        difference = ranking.ranks[:, ranking.learners.index(name)] - own
-        values.append(float(difference.mean()))
-        lows.append(mean_interval(difference, level=level).low)
-        highs.append(mean_interval(difference, level=upper).high)
-    best = int(np.argmin(values))
-    return Lead(values[best], min(lows), min(highs), rivals[best], len(own))
 
 
 def groups(ranking: Ranking) -> list[tuple[float, float]]:

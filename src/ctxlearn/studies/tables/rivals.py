@@ -27,7 +27,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from ctxlearn.studies.tables.encoding import Encoder
+from ctxlearn.studies.tables.preprocessing import Encoder
 from ctxlearn.studies.tables.scoring import log_losses
 
 Rows = NDArray[np.float64]
