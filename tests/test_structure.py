@@ -24,6 +24,7 @@ FLOORS = [
             "source_code",
             "storage",
             "threads",
+            "tree",
         ),
         "trust",
     },

@@ -14,6 +14,7 @@ from ctxlearn.learners.quantiles import quantile_levels
 from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
 from ctxlearn.learners.ways import MoreWays
+from ctxlearn.learners.wrapper import Committee, Wrapper
 
 __all__ = [
     "CNP",
@@ -23,6 +24,7 @@ __all__ = [
     "Adapted",
     "Advised",
     "BlockConfig",
+    "Committee",
     "ContextScaled",
     "Conv4",
     "DifferentiableAttention",
@@ -36,6 +38,7 @@ __all__ = [
     "ProtoNet",
     "ResNet",
     "StepSizes",
+    "Wrapper",
     "quantile_levels",
     "reptile_loss",
 ]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.learners.wrapper import Method, Wrapper, expect_learner
 from ctxlearn.threads import stop_if_nobody_waits
 
 ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
@@ -30,7 +30,7 @@ class AdvisedContext(NamedTuple):
     weights: tuple[Tensor, ...]
 
 
-class Advised(Learner):
+class Advised(Wrapper):
     """A learner in front of which three kernel ridge regressions on the context give each point 3 k numbers more.
 
     Their targets are the labels (indicators of the C classes, k = C; or the number, k = 1). A query is told what they
@@ -52,17 +52,15 @@ class Advised(Learner):
     """
 
     def __init__(self, learner: Learner) -> None:
-        if not isinstance(learner, Learner):
-            raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
+        expect_learner("learner", learner)
         advice = len(ADVISERS) * (learner.n_classes or 1)
         if not isinstance(learner.n_features, int) or learner.n_features <= advice:
             raise ValueError(
                 f"learner: expected one of more than {advice} features, the last {advice} for advice, got"
                 f" n_features = {learner.n_features}"
             )
-        super().__init__(learner.n_features - advice, learner.n_classes)
-        self.learner = learner
-        self.accepts_missing = learner.accepts_missing
+        super().__init__(learner, learner.n_features - advice)
+        self.ignores_feature_order = self.scales_by_context = False  # the kernels see the inputs as they come
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> AdvisedContext:
         x, y = self.check_context(context_x, context_y)
@@ -77,26 +75,14 @@ class Advised(Learner):
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
         return AdvisedContext(inner, points, tuple(weights))
 
-    def predict(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict(state.inner, self._advised(state, query_x))
-
-    def predict_for_loss(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict_for_loss(state.inner, self._advised(state, query_x))
-
-    def predict_distribution(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict_distribution(state.inner, self._advised(state, query_x))
-
-    def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        return self.learner.loss(output, y)
-
-    def _advised(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
+    def ask(self, method: Method, state: AdvisedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.points))
         points = _points(x)
         advice = [
             _predicted(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
-        return torch.cat([x, *advice], dim=-1)
+        return method(state.inner, torch.cat([x, *advice], dim=-1))
 
 
 def _points(x: Tensor) -> Tensor:
