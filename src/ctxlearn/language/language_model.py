@@ -29,7 +29,7 @@ class Cost:
     """What a task costs, over all ways in which it is written.
 
     Attributes:
-        tokens: tokens that the model reads.
+        tokens: tokens that the model reads; where labels differ in length, those of labels that are equally frequent.
         seconds: how long that takes at the speed of a short pass measured just now, with torch's threads as they are.
         cache_bytes: memory that the contexts' keys and values take.
         fits: whether `cache_bytes` is within the learner's budget; if not, contexts are read again for every 64 queries, which
@@ -124,13 +124,14 @@ class LanguageModel(TextLearner):
         check_int("q", q, minimum=0)
         prompts, zeros = self.prompts, self.format.input([0] * self._n_values)
         ids = prompts.inputs([zeros])[0]
-        context = len(prompts.start) + n * len(prompts.example_ids(ids, 0))
+        per_example = len(prompts.example_ids(ids, 0)) - len(prompts.labels[0]) + prompts.mean_label
+        context = len(prompts.start) + round(n * per_example)
         asked = q + (1 if self.calibrate and q else 0)
         passes = -(-asked // self._queries_per_pass())
         seconds, size = self._measured()
         cache = context * size * self.n_ways
         fits = cache <= self.cache_bytes
-        readings = 1 if fits else 1 + passes
+        readings = 1 if fits else passes
         tokens = self.n_ways * (context * readings + asked * (len(ids) + len(prompts.ask) + prompts.tree.n_nodes - 1))
         return Cost(tokens, tokens * seconds, cache, fits)
 

@@ -35,16 +35,17 @@ def range_of(x: Tensor, scale: float | str) -> Range:
     centre = x.new_zeros(n_tasks, 1, d, dtype=torch.float64)
     if not isinstance(scale, str):
         return Range(centre, torch.full_like(centre, float(scale)))
-    values = x.detach().double()
+    values = 0.5 * x.detach().double()  # halved, so that no difference overflows
     there = ~values.isnan()
     count = there.sum(1, keepdim=True)
     low = values.masked_fill(~there, torch.inf).amin(1, keepdim=True) if x.shape[1] else centre
     high = values.masked_fill(~there, -torch.inf).amax(1, keepdim=True) if x.shape[1] else centre
     varies = high > low
-    # about the least value and in units of the extent: no square overflows
+    # about the least value and in units of the extent: no square overflows either
     low, extent = torch.where(count > 0, low, 0.0), torch.where(varies, high - low, 1.0)
     z = ((values - low) / extent).masked_fill(~there, 0.0)
     mean = z.sum(1, keepdim=True) / count.clamp(min=1)
     squares = (z - mean).masked_fill(~there, 0.0).square().sum(1, keepdim=True)
     deviation = (squares / (count - 1).clamp(min=1) * (1 + 1 / count.clamp(min=1))).sqrt() * extent
-    return Range(low + mean * extent, SPREAD * torch.where(varies, deviation, 1.0))
+    half = SPREAD * torch.where(varies, 2 * deviation, 1.0)
+    return Range(2 * (low + mean * extent), half.clamp(max=torch.finfo(torch.float64).max))

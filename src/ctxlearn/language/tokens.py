@@ -97,15 +97,21 @@ class Prompts:
         special = special[:1] if special and special[0] == tokenizer.bos_token_id else []
         self.start_text = layout.start if layout.start or special else layout.end
         self._sample = format.input([0] * n_features)
-        self.start = special + self._ids(self.start_text)
-        self.end = self._after(self.words[0], self.end_text)
-        self.answer = self._after(self._sample, self.answer_text)
-        self.ask = self._after(self._sample, self.ask_text)
+        self._head = self._between("", self.start_text, self._sample)
+        self.start = special + self._head
+        self.end = self._between(self.words[0], self.end_text, self._sample)
+        self.answer = self._between(self._sample, self.answer_text, self.label_texts[0])
+        self.ask = self._between(self._sample, self.ask_text, self.asked_texts[0])
         self.labels = [self._after(self._sample + answer, text) for text in self.label_texts]
         asked = [self._after(self._sample + ask, text) for text in self.asked_texts]
         self.same_question = self.ask == self.answer and asked == self.labels
         self.tree = label_tree(self._told_apart(asked))
         self._check_boundaries(n_features)
+
+    @property
+    def mean_label(self) -> float:
+        """Tokens of a label in a context, the mean over labels."""
+        return sum(map(len, self.labels)) / len(self.labels)
 
     def inputs(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of written inputs."""
@@ -130,6 +136,12 @@ class Prompts:
         head, whole = self._ids(before), self._ids(before + text)
         return whole[len(head) :] if whole[: len(head)] == head and len(whole) > len(head) else self._ids(text)
 
+    def _between(self, before: str, text: str, after: str) -> list[int]:
+        r"""The tokens of `text` between two others: `\n\n` is one token at the end of a text and two in front of a word, say."""
+        whole, head, tail = self._ids(before + text + after), self._ids(before), self._after(text, after)
+        middle = whole[len(head) : len(whole) - len(tail)]
+        return middle if whole == head + middle + tail else self._after(before, text)
+
     def _told_apart(self, labels: list[list[int]]) -> list[list[int]]:
         """Labels' tokens of which none begins another, with what stands after a label where that is needed."""
         for tokens in (labels, [label + self.end[:1] for label in labels]):
@@ -151,7 +163,7 @@ class Prompts:
         step = max(1, len(self.words) // 32)  # of the numbers of regression some
         for i, label in enumerate([*range(0, len(self.words), step), len(self.words) - 1]):
             k = i % len(texts)
-            parts = [(self.start_text, self._ids(self.start_text))]
+            parts = [(self.start_text, self._head)]
             for j in (k, (k + 1) % len(texts)):
                 parts += [
                     (texts[j], ids[j]),
@@ -159,7 +171,6 @@ class Prompts:
                     (self.label_texts[label], self.labels[label]),
                     (self.end_text, self.end),
                 ]
-            self._check_joint(parts)
             asked = self._after(texts[k] + self.ask_text, self.asked_texts[label])
             self._check_joint([*parts, (texts[k], ids[k]), (self.ask_text, self.ask), (self.asked_texts[label], asked)])
 
