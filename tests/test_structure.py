@@ -17,7 +17,7 @@ FLOORS = [
     {"references", "expressiveness", "testing"},
     {"training"},
     {"evaluation"},
-    {"identification"},
+    {"identification", "language"},
     {"estimators"},
     {"studies", "report"},
     {"cli", "playground", "__main__"},

@@ -92,6 +92,7 @@ class LanguageModel(TextLearner):
         self.cache_bytes = check_int("cache_bytes", cache_bytes, minimum=0)
         self.prompts = Prompts(format, lm.tokenizer, self._n_values, self.n_classes)
         self._speed: tuple[float, int] | None = None
+        self.eval()
 
     def prompt(self, state: TextContext, query: Tensor, task: int = 0, way: int = 0) -> str:
         """The exact text that is read before a label, but for tokens that the tokenizer puts in front of every text.
@@ -107,10 +108,10 @@ class LanguageModel(TextLearner):
         """
         n_tasks = len(state.x_range.centre)
         check_int("task", task, minimum=0, maximum=n_tasks - 1)
-        check_int("way", way, minimum=0, maximum=self.n_ways - 1)
+        check_int("way", way, minimum=0, maximum=len(state.labellings) - 1)
         if not isinstance(query, Tensor) or tuple(query.shape) != self._shape:
             raise ValueError(f"query: expected one input of shape {self._shape}, got {describe(query)}")
-        row = state.rows[task * self.n_ways + way]
+        row = state.rows[task * len(state.labellings) + way]
         x = self._queries(state, query.expand(n_tasks, 1, *query.shape))
         examples = "".join(self.prompts.example(text, k) for text, k in zip(row.inputs, row.labels, strict=True))
         return self.prompts.start_text + examples + self._written(state.x_range, x)[task][0] + self.prompts.ask_text
@@ -135,13 +136,17 @@ class LanguageModel(TextLearner):
         tokens = self.n_ways * (context * readings + asked * (len(ids) + len(prompts.ask) + prompts.tree.n_nodes - 1))
         return Cost(tokens, tokens * seconds, cache, fits)
 
-    def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
+    @property
+    def reads_prefixes_at_once(self) -> bool:
+        """Whether `predict_prefixes` is one causal pass: no prefix is written otherwise than in the whole task."""
         one_token = self.prompts.tree.counts.shape[1] == 1 and self.prompts.same_question
-        fixed = not isinstance(self.format.scale, str)  # a scale by the context writes each prefix in its own way
-        if not (one_token and fixed) or self.calibrate or self.orders > 1 or self.n_classes is None:
-            return super().predict_prefixes(x, y)
+        fixed = not isinstance(self.format.scale, str)
+        once = self.training or self.orders == 1
+        return one_token and fixed and once and not self.calibrate and self.n_classes is not None
+
+    def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         x, y = self.check_context(x, y, names=("x", "y"))
-        if x.shape[1] == 0:
+        if not self.reads_prefixes_at_once or x.shape[1] == 0:
             return super().predict_prefixes(x, y)
         rows, reads = [], []
         for row in self._rows(x, y)[0]:
@@ -158,7 +163,8 @@ class LanguageModel(TextLearner):
             for i, j in self._slices([len(row) for row in rows], len(reads[0]))
         ]
         found = torch.cat(scores)
-        return self._averaged(found.view(len(x), self.n_ways, *found.shape[1:]), None).to(torch.promote_types(x.dtype, torch.float32))
+        output = self._averaged(self._ways(), found.view(len(x), self.n_ways, *found.shape[1:]))
+        return output.to(x.dtype)
 
     def _read(self, rows: Sequence[Row]) -> list[_Part]:
         tokens = [self._tokens(row) for row in rows]

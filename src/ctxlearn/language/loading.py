@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -107,6 +108,14 @@ class CausalLM(Recorded, nn.Module):
         """The same model, loaded anew, with low-rank changes to be trained."""
         arguments = {**self.__dict__["_arguments"], "lora": lora}
         return CausalLM(**arguments)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CausalLM:
+        """A copy that shares the tokenizer."""
+        memo[id(self.tokenizer)] = self.tokenizer
+        made = CausalLM.__new__(CausalLM)
+        memo[id(self)] = made
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
 
     def train(self, mode: bool = True) -> CausalLM:
         """Nothing but the flag: dropout of the model stays off, since prompts in training are those of use."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 KeysValues = list[tuple[Tensor, Tensor]]
 """Per layer the keys and values of R rows of L tokens, (R, heads, L, head_dim) each."""
@@ -45,9 +44,16 @@ def read_contexts(model: Any, rows: Sequence[Sequence[int]]) -> KeysValues:
 
     Without a mask: under causal attention no token sees the fillers to its right.
     """
-    cache = DynamicCache()
+    cache = _cache()
     model(input_ids=filled(rows, model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
     return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _cache(keys_values: KeysValues | None = None) -> Any:
+    """A cache of transformers around keys and values, to which a pass appends lists of its own."""
+    from transformers import DynamicCache  # takes seconds to import
+
+    return DynamicCache(keys_values)
 
 
 def rows_of(keys_values: KeysValues, start: int, stop: int) -> KeysValues:
@@ -87,7 +93,7 @@ def read_branches(
         input_ids=ids,
         attention_mask=hidden[:, None].to(device),
         position_ids=positions.to(device),
-        past_key_values=DynamicCache(keys_values),
+        past_key_values=_cache(keys_values),
         use_cache=True,
         logits_to_keep=kept.to(device),
     ).logits

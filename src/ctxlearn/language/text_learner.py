@@ -38,12 +38,14 @@ class TextContext:
         rows: per task, per way to write it, the examples.
         x_range: which numbers fill the digits.
         y_range: likewise for labels of regression.
+        labellings: of each way to write a context, the number of the word of each class; empty for regression.
         read: what the learner's model made of the rows.
     """
 
     rows: tuple[Row, ...]
     x_range: Range
     y_range: Range
+    labellings: tuple[tuple[int, ...], ...]
     read: Any
 
 
@@ -52,7 +54,8 @@ class TextLearner(Learner):
 
     Answers are averaged over ways to write the context: over which word names which class (`labellings`) and over orders of
     the examples. Averaged are log-probabilities among the labels, after calibration. With every labelling ("all") renaming the
-    classes of a context renames the answers and does nothing else.
+    classes of a context renames the answers and does nothing else. In training mode a context is written in one way only, as it is given:
+    there the tasks' labels are to be permuted. A learner is made in evaluation mode.
 
     Args:
         n_features: an int d or the shape of one input; inputs are written number by number.
@@ -91,11 +94,12 @@ class TextLearner(Learner):
         self.orders = check_int("orders", orders, minimum=1)
         self.n_words = len(format.words(n_classes))
         self._labelled = _labellings(labellings, n_classes)
+        self.eval()
 
     @property
     def n_ways(self) -> int:
-        """Ways in which each context is written: labellings times orders."""
-        return len(self._labelled) * self.orders
+        """Ways in which each context is written: labellings times orders; in training mode one."""
+        return 1 if self.training else len(self._labelled) * self.orders
 
     @property
     def _n_values(self) -> int:
@@ -112,7 +116,7 @@ class TextLearner(Learner):
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> TextContext:
         rows, x_range, y_range = self._rows(*self.check_context(context_x, context_y))
-        return TextContext(rows, x_range, y_range, self._read(rows))
+        return TextContext(rows, x_range, y_range, self._ways(), self._read(rows))
 
     def predict(self, state: TextContext, query_x: Tensor) -> Tensor:
         scores = self._scores(state, self._queries(state, query_x))
@@ -147,8 +151,7 @@ class TextLearner(Learner):
         rows = tuple(
             Row(tuple(inputs[i] for i in order), tuple(labelling[labels[i]] if labelling else labels[i] for i in order))
             for inputs, labels in zip(self._written(x_range, x), words.tolist(), strict=True)
-            for labelling in self._labelled
-            for order in self._orders(y.shape[1])
+            for labelling, order in zip(self._ways(), self._orders(y.shape[1]), strict=True)
         )
         return rows, x_range, y_range
 
@@ -165,34 +168,42 @@ class TextLearner(Learner):
 
     def _raw(self, state: TextContext, queries: list[list[str]]) -> Tensor:
         """Log-probabilities (B, ways, q, words) of queries as they are written, per task."""
+        n_ways = len(state.labellings)
         if not queries[0]:
-            return state.x_range.centre.new_zeros(len(queries), self.n_ways, 0, self.n_words, dtype=torch.float32)
-        scores = self._score(state.read, [task for task in queries for _ in range(self.n_ways)])
-        return scores.view(len(queries), self.n_ways, *scores.shape[1:])
+            return state.x_range.centre.new_zeros(len(queries), n_ways, 0, self.n_words, dtype=torch.float32)
+        scores = self._score(state.read, [task for task in queries for _ in range(n_ways)])
+        return scores.view(len(queries), n_ways, *scores.shape[1:])
 
     def _scores(self, state: TextContext, query_x: Tensor) -> Tensor:
         """Log-probabilities among classes, or numbers, (B, q, C)."""
         queries = self._written(state.x_range, query_x)
         if self.calibrate and queries[0]:
             scores = self._raw(state, [[self._content_free(), *task] for task in queries])
-            return self._averaged(scores[:, :, 1:], scores[:, :, :1])
-        return self._averaged(self._raw(state, queries), None)
+            return self._averaged(state.labellings, scores[:, :, 1:], scores[:, :, :1])
+        return self._averaged(state.labellings, self._raw(state, queries))
 
-    def _averaged(self, scores: Tensor, free: Tensor | None) -> Tensor:
+    def _averaged(self, labellings: Sequence[tuple[int, ...]], scores: Tensor, free: Tensor | None = None) -> Tensor:
         """From log-probabilities of words (B, ways, q, words), and those of a content-free query, to (B, q, C)."""
         if free is not None:
             scores = scores - free
         scores = scores.log_softmax(-1)
         if self.n_classes is not None:
-            index = torch.tensor([labelling for labelling in self._labelled for _ in range(self.orders)])
-            scores = scores.gather(-1, index.to(scores.device)[None, :, None, :].expand(scores.shape))
+            index = torch.tensor(labellings, device=scores.device)
+            scores = scores.gather(-1, index[None, :, None, :].expand(scores.shape))
         return scores.mean(1).log_softmax(-1)
 
+    def _ways(self) -> tuple[tuple[int, ...], ...]:
+        """The labelling of each way to write a context."""
+        if self.training:
+            return self._labelled[:1]
+        return tuple(labelling for labelling in self._labelled for _ in range(self.orders))
+
     def _orders(self, n: int) -> list[list[int]]:
+        """The order of the n examples in each way to write a context."""
         orders = [list(range(n))]
-        for k in range(1, self.orders):
+        for k in range(1, 1 if self.training else self.orders):
             orders.append(torch.randperm(n, generator=generator_for(0, Stream.REFERENCE, n, k)).tolist())
-        return orders
+        return orders * (self.n_ways // len(orders))
 
     def _precision(self, given: torch.dtype) -> torch.dtype:
         """Inputs are read as they come: in a model's bfloat16 their digits would be others."""
@@ -203,15 +214,15 @@ def _floating(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def _labellings(name: str, n_classes: int | None) -> list[tuple[int, ...]]:
+def _labellings(name: str, n_classes: int | None) -> tuple[tuple[int, ...], ...]:
     """Of each labelling the number of the word of each class; for regression one that is empty."""
     if n_classes is None:
-        return [()]
+        return ((),)
     if name == "one":
-        return [tuple(range(n_classes))]
+        return (tuple(range(n_classes)),)
     if name == "cyclic":
-        return [tuple((k + shift) % n_classes for k in range(n_classes)) for shift in range(n_classes)]
-    found = list(itertools.islice(itertools.permutations(range(n_classes)), MOST_LABELLINGS + 1))
+        return tuple(tuple((k + shift) % n_classes for k in range(n_classes)) for shift in range(n_classes))
+    found = tuple(itertools.islice(itertools.permutations(range(n_classes)), MOST_LABELLINGS + 1))
     if len(found) > MOST_LABELLINGS:
         raise ValueError(f"labellings: expected at most 5 classes for 'all', got {n_classes}; take 'cyclic'")
     return found

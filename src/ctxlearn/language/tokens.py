@@ -108,6 +108,10 @@ class Prompts:
         self.tree = label_tree(self._told_apart(asked))
         self._check_boundaries(n_features)
 
+    def __deepcopy__(self, memo: object) -> Prompts:
+        """Itself: nothing in it changes, and copying a tokenizer takes long."""
+        return self
+
     @property
     def mean_label(self) -> float:
         """Tokens of a label in a context, the mean over labels."""
