@@ -15,6 +15,7 @@ from ctxlearn.lazy import names_from
 if TYPE_CHECKING:
     from ctxlearn.language.language_model import Cost, LanguageModel
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
+    from ctxlearn.language.meta_training import meta_train
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "LoRA": "ctxlearn.language.loading",
     "TextFormat": "ctxlearn.language.text_format",
     "load_language_model": "ctxlearn.language.loading",
+    "meta_train": "ctxlearn.language.meta_training",
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "LoRA",
     "TextFormat",
     "load_language_model",
+    "meta_train",
 ]
 
 __getattr__ = names_from(__name__, _HOMES)
