@@ -81,7 +81,11 @@ def test_a_tree_of_labels_reads_every_token_after_those_before_it(labels):
         assert parent < k
         paths[k] = [*paths[parent], token]
     for k, label in enumerate(labels):
-        read = [(paths[int(node)], int(t)) for node, t, c in zip(tree.nodes[k], tree.targets[k], tree.counts[k], strict=True) if c]
+        read = [
+            (paths[int(node)], int(t))
+            for node, t, c in zip(tree.nodes[k], tree.targets[k], tree.counts[k], strict=True)
+            if c
+        ]
         assert read == [(label[:t], label[t]) for t in range(len(label))]
     assert tree.n_nodes == len({tuple(label[:t]) for label in labels for t in range(len(label))})
 
@@ -149,7 +153,7 @@ def test_a_learner_names_what_is_wrong_with_its_arguments(lm, options, message):
 
 def test_a_model_without_a_chat_template_refuses_a_chat():
     for chat in ("turns", "one turn"):
-        with pytest.raises(ValueError, match="^chat: expected a model with a chat template"):
+        with pytest.raises(ValueError, match=r"^chat: expected a model with a chat template"):
             Prompts(TextFormat(chat=chat), tiny_lm.tokenizer(chat=None), 2, 2)
 
 
@@ -158,7 +162,7 @@ def test_a_template_that_writes_turns_differently_is_refused_for_turns_and_good_
         "{% for m in messages %}{% if not loop.first %}[{{ loop.index }}]{% endif %}{{ m.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}>{% endif %}"
     )
-    with pytest.raises(ValueError, match="^chat: expected a template that writes every turn alike"):
+    with pytest.raises(ValueError, match=r"^chat: expected a template that writes every turn alike"):
         Prompts(TextFormat(chat="turns"), tiny_lm.tokenizer(chat=template), 2, 2)
     assert Prompts(TextFormat(chat="one turn"), tiny_lm.tokenizer(chat=template), 2, 2).ask_text == "\n>"
 
@@ -170,18 +174,18 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(lm):
         learner.adapt(x, y)
     state = learner.adapt(x[:, :12], y[:, :12])
     learner.predict(state, x[:, :1])
-    with pytest.raises(ValueError, match="^context_x: expected a prompt of at most the 64 tokens"):
+    with pytest.raises(ValueError, match=r"^context_x: expected a prompt of at most the 64 tokens"):
         learner.predict_prefixes(x, y)
 
 
 def test_a_query_for_the_prompt_is_one_input(lm):
     learner = LanguageModel(lm, 2, 2)
     state = learner.adapt(torch.zeros(1, 2, 2), torch.zeros(1, 2, dtype=torch.int64))
-    with pytest.raises(ValueError, match="^query: expected one input"):
+    with pytest.raises(ValueError, match=r"^query: expected one input"):
         learner.prompt(state, torch.zeros(1, 1, 2))
-    with pytest.raises(ValueError, match="^task: "):
+    with pytest.raises(ValueError, match=r"^task: "):
         learner.prompt(state, torch.zeros(2), task=1)
-    with pytest.raises(ValueError, match="^way: "):
+    with pytest.raises(ValueError, match=r"^way: "):
         learner.prompt(state, torch.zeros(2), way=2)
 
 
@@ -202,7 +206,9 @@ def test_a_scale_by_the_context_knows_no_units(n, d, size, shift, seed):
     assert gap.max() <= 1  # where rounding falls
 
 
-@pytest.mark.parametrize("x", [[], [5.0], [5.0, 5.0], [torch.nan, torch.nan], [torch.nan, 5.0], [1e308, -1e308], [5e-324, 0.0]])
+@pytest.mark.parametrize(
+    "x", [[], [5.0], [5.0, 5.0], [torch.nan, torch.nan], [torch.nan, 5.0], [1e308, -1e308], [5e-324, 0.0]]
+)
 def test_every_context_has_a_range(x):
     x = torch.tensor(x, dtype=torch.float64).view(1, -1, 1)
     found = range_of(x, "context")

@@ -113,9 +113,9 @@ def test_the_loss_falls(lm, tmp_path):
 
 def test_another_folder_is_needed_for_another_rank_or_format(lm, tmp_path):
     meta_train(lm, ClassPrototype(), FIXED, config(steps=1), out=tmp_path)
-    with pytest.raises(RunFolderError, match="rank"):
+    with pytest.raises(RunFolderError, match=r"rank"):
         meta_train(lm, ClassPrototype(), FIXED, config(steps=1), out=tmp_path, lora=LoRA(rank=2))
-    with pytest.raises(RunFolderError, match="digits"):
+    with pytest.raises(RunFolderError, match=r"digits"):
         meta_train(lm, ClassPrototype(), TextFormat(scale=3.0, digits=2), config(steps=1), out=tmp_path)
 
 

@@ -181,7 +181,10 @@ class LanguageModel(TextLearner):
     def _score(self, read: list[_Part], queries: Sequence[Sequence[str]]) -> Tensor:
         scores, start = [], 0
         for part in read:
-            asked = [[self._branch(ids) for ids in self.prompts.inputs(row)] for row in queries[start : start + len(part.rows)]]
+            asked = [
+                [self._branch(ids) for ids in self.prompts.inputs(row)]
+                for row in queries[start : start + len(part.rows)]
+            ]
             start += len(part.rows)
             scores.append(self._score_part(part, asked))
         return torch.cat(scores)
@@ -199,7 +202,9 @@ class LanguageModel(TextLearner):
                     [Branch(tokens, parents, len(row), reads) for tokens, parents, reads in of_row[k : k + width]]
                     for row, of_row in zip(rows, asked[i : i + n_rows], strict=True)
                 ]
-                self._check_length(max(len(r) + len(b.tokens) for r, of_row in zip(rows, branches, strict=True) for b in of_row))
+                self._check_length(
+                    max(len(r) + len(b.tokens) for r, of_row in zip(rows, branches, strict=True) for b in of_row)
+                )
                 kept = part.keys_values
                 keys_values = rows_of(kept, i, i + n_rows) if kept is not None else read_contexts(self.lm.model, rows)
                 found = read_branches(self.lm.model, keys_values, branches, tree.targets, tree.nodes)
@@ -265,4 +270,3 @@ class LanguageModel(TextLearner):
                 read_contexts(self.lm.model, [row])
                 self._speed = ((time.perf_counter() - begin) / len(row), self._cache_size())
         return self._speed
-

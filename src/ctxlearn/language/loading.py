@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctxlearn.checks import check_choice, check_float, check_int, describe
+from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.language.sources import converted, find_weights, fingerprint
 from ctxlearn.recorded import Recorded
 from ctxlearn.seeding import initial_weights
@@ -33,13 +33,13 @@ class LoRA:
     """
 
     rank: int = 8
-    alpha: float = 16.0
+    alpha: int = 16
     targets: tuple[str, ...] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_int("rank", self.rank, minimum=1)
-        check_float("alpha", self.alpha, above=0)
+        check_int("alpha", self.alpha, minimum=1)
         check_int("seed", self.seed, minimum=0)
         if isinstance(self.targets, str):
             raise ValueError(f"targets: expected names of layers in a tuple, got {self.targets!r}")
@@ -79,7 +79,9 @@ class CausalLM(Recorded, nn.Module):
     ) -> None:
         super().__init__()
         if importlib.util.find_spec("transformers") is None:
-            raise ValueError("source: language models need transformers; install with: pip install 'ctxlearn[language]'")
+            raise ValueError(
+                "source: language models need transformers; install with: pip install 'ctxlearn[language]'"
+            )
         check_choice("dtype", dtype, DTYPES)
         if lora is not None and not isinstance(lora, LoRA):
             raise ValueError(f"lora: expected a LoRA or None, got {describe(lora)}")
@@ -93,7 +95,7 @@ class CausalLM(Recorded, nn.Module):
         if lora is not None:
             _inject(self.model, lora)
         self.model.eval()
-        self.register_load_state_dict_post_hook(_forgive_frozen)
+        self.register_load_state_dict_post_hook(_forgive_frozen)  # type: ignore[no-untyped-call]
 
     @property
     def longest(self) -> int | None:

@@ -88,7 +88,7 @@ def read_branches(
         p.fill(seen[r], positions[r], cached)
     hidden = torch.zeros(seen.shape, dtype=model.dtype).masked_fill(~seen, torch.finfo(model.dtype).min)
     where = torch.tensor([p.reads for p in packed])  # (R, q M)
-    kept = where.unique()  # of all rows together, sorted
+    kept = torch.unique(where)  # of all rows together, sorted
     logits = model(
         input_ids=ids,
         attention_mask=hidden[:, None].to(device),
@@ -102,7 +102,9 @@ def read_branches(
     return _log_probabilities(logits, places.view(len(packed), n_branches, -1), targets.to(device), nodes.to(device))
 
 
-def read_sequences(model: Any, rows: Sequence[Sequence[int]], reads: Sequence[Sequence[int]], targets: Tensor) -> Tensor:
+def read_sequences(
+    model: Any, rows: Sequence[Sequence[int]], reads: Sequence[Sequence[int]], targets: Tensor
+) -> Tensor:
     """Log-probabilities of tokens within rows, in one causal pass.
 
     Args:
@@ -115,7 +117,7 @@ def read_sequences(model: Any, rows: Sequence[Sequence[int]], reads: Sequence[Se
         (R, q, K, 1).
     """
     where = torch.tensor([list(r) for r in reads])
-    kept = where.unique()
+    kept = torch.unique(where)
     logits = model(input_ids=filled(rows, model.device), use_cache=False, logits_to_keep=kept.to(model.device)).logits
     places = torch.searchsorted(kept, where).to(model.device)
     nodes = torch.zeros(len(targets), 1, dtype=torch.int64, device=model.device)
@@ -156,5 +158,7 @@ class _Packed:
                     positions[here] = positions[start + parent] + 1
                 seen[here, cached + here] = True
             start += len(branch.tokens)
-        for here in range(start, len(positions)):  # fillers: a row of nothing but hidden tokens would be NaN in some kernels
+        for here in range(
+            start, len(positions)
+        ):  # fillers: a row of nothing but hidden tokens would be NaN in some kernels
             seen[here, cached + here] = True

@@ -52,7 +52,9 @@ def find_weights(source: str | os.PathLike[str]) -> Path:
         return path
     if path.suffix == ".gguf" or path.is_absolute() or name.count("/") != 1:
         known = ", ".join(PACKAGED)
-        raise ValueError(f"source: nothing at {path}. Expected a folder, a .gguf file, owner/model or a known name: {known}")
+        raise ValueError(
+            f"source: nothing at {path}. Expected a folder, a .gguf file, owner/model or a known name: {known}"
+        )
     return _from_hub(name)
 
 
@@ -146,4 +148,6 @@ def _convert(file: Path, folder: Path) -> None:
     tied = set(getattr(model, "_tied_weights_keys", None) or ()) if model.config.tie_word_embeddings else set()
     weights = {k: v.contiguous() for k, v in model.state_dict().items() if k not in tied}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(settings, indent=2, sort_keys=True))  # last: it says the rest is there
+    (folder / "config.json").write_text(
+        json.dumps(settings, indent=2, sort_keys=True)
+    )  # last: it says the rest is there

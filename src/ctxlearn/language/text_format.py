@@ -129,7 +129,9 @@ class TextFormat:
         if self.chat == "none":
             return Layout(self.instruction, self.before_label, self.after_label, self.before_label)
         if tokenizer is None or not getattr(tokenizer, "chat_template", None):
-            raise ValueError(f"chat: expected a model with a chat template for {self.chat!r}, got one without; use 'none'")
+            raise ValueError(
+                f"chat: expected a model with a chat template for {self.chat!r}, got one without; use 'none'"
+            )
         if self.chat == "one turn":
             head, tail = _cut(tokenizer, 1)
             return Layout(head + self.instruction, self.before_label, self.after_label, tail)
@@ -151,6 +153,8 @@ def _cut(tokenizer: Any, n_messages: int) -> list[str]:
     for mark in marks:
         before, found, text = text.partition(mark)
         if not found:
-            raise ValueError("chat: expected a template that writes messages as they are, got one that changes them; use 'none'")
+            raise ValueError(
+                "chat: expected a template that writes messages as they are, got one that changes them; use 'none'"
+            )
         parts.append(before)
     return [*parts, text]

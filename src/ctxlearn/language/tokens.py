@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +161,12 @@ class Prompts:
 
     def _check_boundaries(self, n_features: int) -> None:
         top = 10**self.format.digits - 1
-        values: list[list[int | None]] = [[0] * n_features, [top] * n_features, [None] * n_features, [top // 3] * n_features]
+        values: list[list[int | None]] = [
+            [0] * n_features,
+            [top] * n_features,
+            [None] * n_features,
+            [top // 3] * n_features,
+        ]
         values += [[(7 * i + k) % (top + 1) for i in range(n_features)] for k in range(8)]
         texts = [self.format.input(v) for v in values]
         ids = self.inputs(texts)
@@ -183,12 +189,11 @@ class Prompts:
         whole = self._ids(text)
         if whole == apart:
             return
-        at = next((i for i, (a, b) in enumerate(zip(whole, apart, strict=False)) if a != b), min(len(whole), len(apart)))
-        passed = 0
-        for piece, ids in parts:
-            passed += len(ids)
-            if passed > at:
-                break
+        at = next(
+            (i for i, (a, b) in enumerate(zip(whole, apart, strict=False)) if a != b), min(len(whole), len(apart))
+        )
+        ends = list(itertools.accumulate(len(ids) for _, ids in parts))
+        piece = next((part[0] for part, end in zip(parts, ends, strict=True) if end > at), parts[-1][0])
         shown = self.tokenizer.decode(whole[at : at + 1]) if at < len(whole) else ""
         raise ValueError(
             f"format: expected parts whose tokens stay apart, got {piece!r}, which this tokenizer joins with what is beside it"
