@@ -113,8 +113,11 @@ class LanguageModel(TextLearner):
             raise ValueError(f"query: expected one input of shape {self._shape}, got {describe(query)}")
         row = state.rows[task * len(state.labellings) + way]
         x = self._queries(state, query.expand(n_tasks, 1, *query.shape))
-        examples = "".join(self.prompts.example(text, k) for text, k in zip(row.inputs, row.labels, strict=True))
-        return self.prompts.start_text + examples + self._written(state.x_range, x)[task][0] + self.prompts.ask_text
+        return (
+            self.prompts.context(row.inputs, row.labels)
+            + self._written(state.x_range, x)[task][0]
+            + self.prompts.ask_text
+        )
 
     def cost(self, n: int, q: int) -> Cost:
         """What `adapt` to n points and `predict` of q queries cost per task, before it is done.

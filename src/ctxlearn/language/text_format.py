@@ -120,9 +120,6 @@ class TextFormat:
     def layout(self, tokenizer: Any) -> Layout:
         """The strings between the parts.
 
-        Blanks that end a prompt would be left to stand alone, while tokenizers put them at the head of the word that follows; so
-        `Prompts` moves them to the label.
-
         Raises:
             ValueError: a chat format, and a tokenizer without a template or with one whose parts depend on each other.
         """
@@ -142,6 +139,51 @@ class TextFormat:
                 f" ({answer!r} and {again!r}, {end!r} and {second!r}); use 'one turn'"
             )
         return Layout(head + self.instruction, answer, end, ask)
+
+
+class Wording:
+    """The words and separators of a format for one kind of tasks.
+
+    A prompt that ends in a blank is no prompt that models have seen: tokenizers put the blank at the head of the word that follows. So
+    blanks in front of a label belong to the label.
+
+    Args:
+        format: how tasks are written.
+        tokenizer: needed for a chat template only.
+        n_features: d, numbers in an input.
+        n_classes: C, or None for regression.
+
+    Attributes:
+        words: what a label may be.
+        start_text: in front of the first example; what ends an example where the format says nothing.
+        answer_text: between an input and its label.
+        label_texts: each label as it stands in a context.
+        end_text: after a label.
+        ask_text: after the query's input.
+        asked_texts: each label as it is to follow.
+
+    Raises:
+        ValueError: fewer words than classes, or another number of names than features.
+    """
+
+    def __init__(self, format: TextFormat, tokenizer: Any, n_features: int, n_classes: int | None) -> None:
+        if format.names is not None and len(format.names) != n_features:
+            raise ValueError(f"names: expected a name for each of the {n_features} features, got {len(format.names)}")
+        self.format = format
+        self.words = format.words(n_classes)
+        layout = format.layout(tokenizer)
+        self.start_text, self.end_text = layout.start or layout.end, layout.end
+        self.answer_text, self.ask_text = layout.answer.rstrip(" "), layout.ask.rstrip(" ")
+        blank, asked_blank = layout.answer[len(self.answer_text) :], layout.ask[len(self.ask_text) :]
+        self.label_texts = [blank + word for word in self.words]
+        self.asked_texts = [asked_blank + word for word in self.words]
+
+    def context(self, inputs: Sequence[str], labels: Sequence[int]) -> str:
+        """Written inputs and the numbers of their labels' words, as the text in front of a query."""
+        examples = zip(inputs, labels, strict=True)
+        return self.start_text + "".join(
+            text + self.answer_text + self.label_texts[label] + self.end_text for text, label in examples
+        )
 
 
 def _cut(tokenizer: Any, n_messages: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctxlearn.language.text_format import TextFormat
+from ctxlearn.language.text_format import TextFormat, Wording
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def label_tree(labels: Sequence[Sequence[int]]) -> LabelTree:
     return LabelTree(tuple(parents), tuple(tokens), nodes, targets, counts)
 
 
-class Prompts:
+class Prompts(Wording):
     """A `TextFormat` in the tokens of one model.
 
     Parts are tokenized one by one, each behind what it follows in a prompt, so that a context's tokens do not depend on the
@@ -73,38 +73,28 @@ class Prompts:
 
     Attributes:
         start: tokens in front of the first example, at least one.
-        words: what a label may be.
         labels: the tokens of each label in a context, without what stands after it.
         tree: the tokens by which labels are scored.
+        same_question: whether a query is asked as the examples are.
 
     Raises:
         ValueError: labels that cannot be told apart, or a format whose parts run into each other in this tokenizer.
     """
 
     def __init__(self, format: TextFormat, tokenizer: Any, n_features: int, n_classes: int | None) -> None:
-        if format.names is not None and len(format.names) != n_features:
-            raise ValueError(f"names: expected a name for each of the {n_features} features, got {len(format.names)}")
-        self.format, self.tokenizer = format, tokenizer
-        layout = format.layout(tokenizer)
-        # a prompt that ends in a blank is no prompt that models have seen: the blank belongs to the label's token
-        answer, ask = layout.answer.rstrip(" "), layout.ask.rstrip(" ")
-        blank, asked_blank = layout.answer[len(answer) :], layout.ask[len(ask) :]
-        self.words = format.words(n_classes)
-        self.end_text, self.answer_text, self.ask_text = layout.end, answer, ask
-        self.label_texts = [blank + word for word in self.words]
-        self.asked_texts = [asked_blank + word for word in self.words]
-        self.prefixed = format.chat == "none"  # a template writes its own beginning
-        special = list(tokenizer("", add_special_tokens=True)["input_ids"]) if self.prefixed else []
+        super().__init__(format, tokenizer, n_features, n_classes)
+        self.tokenizer = tokenizer
+        # a chat template writes its own beginning
+        special = list(tokenizer("", add_special_tokens=True)["input_ids"]) if format.chat == "none" else []
         special = special[:1] if special and special[0] == tokenizer.bos_token_id else []
-        self.start_text = layout.start if layout.start or special else layout.end
         self._sample = format.input([0] * n_features)
         self._head = self._between("", self.start_text, self._sample)
         self.start = special + self._head
         self.end = self._between(self.words[0], self.end_text, self._sample)
         self.answer = self._between(self._sample, self.answer_text, self.label_texts[0])
         self.ask = self._between(self._sample, self.ask_text, self.asked_texts[0])
-        self.labels = [self._after(self._sample + answer, text) for text in self.label_texts]
-        asked = [self._after(self._sample + ask, text) for text in self.asked_texts]
+        self.labels = [self._after(self._sample + self.answer_text, text) for text in self.label_texts]
+        asked = [self._after(self._sample + self.ask_text, text) for text in self.asked_texts]
         self.same_question = self.ask == self.answer and asked == self.labels
         self.tree = label_tree(self._told_apart(asked))
         self._check_boundaries(n_features)
@@ -123,12 +113,8 @@ class Prompts:
         different = {text: self._after(self.end_text, text) for text in dict.fromkeys(texts)}
         return [different[text] for text in texts]
 
-    def example(self, text: str, label: int) -> str:
-        """An example as it is written in a context."""
-        return text + self.answer_text + self.label_texts[label] + self.end_text
-
     def example_ids(self, ids: Sequence[int], label: int) -> list[int]:
-        """Its tokens, from those of its input."""
+        """The tokens of an example, from those of its input."""
         return [*ids, *self.answer, *self.labels[label], *self.end]
 
     def _ids(self, text: str) -> list[int]:
