@@ -33,7 +33,7 @@ FLOORS = [
     {"references", "expressiveness", "testing"},
     {"training"},
     {"evaluation"},
-    {"identification"},
+    {"identification", "language"},
     {"estimators"},
     {"real_tables"},
     {"lab"},
