@@ -56,11 +56,11 @@ class Advised(Learner):
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> AdvisedContext:
         x, y = self.check_context(context_x, context_y)
-        points = _points(x)
+        points = without_gaps(x)
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
-            gram = _kernel(kernel, points, points)
+            gram = kernel_values(kernel, points, points)
             gram = gram + penalty * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
             inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
             found = inverse @ labels
@@ -83,20 +83,20 @@ class Advised(Learner):
 
     def _advised(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.points))
-        points = _points(x)
+        points = without_gaps(x)
         advice = [
-            (_kernel(kernel, points, state.points) @ weights).to(x.dtype)
+            (kernel_values(kernel, points, state.points) @ weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
         return torch.cat([x, *advice], dim=-1)
 
 
-def _points(x: Tensor) -> Tensor:
+def without_gaps(x: Tensor) -> Tensor:
     """Inputs without gaps, in the precision of the advice; Apple's devices have no float64."""
     return x.nan_to_num(nan=0.0).to(x.dtype if x.device.type == "mps" else torch.float64)
 
 
-def _kernel(kind: str, x: Tensor, z: Tensor) -> Tensor:
+def kernel_values(kind: str, x: Tensor, z: Tensor) -> Tensor:
     """(B, m, n) of points (B, m, d) and (B, n, d)."""
     inner = x @ z.mT / x.shape[2]
     if kind == "linear":

@@ -6,6 +6,7 @@ from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.curriculum import Curriculum
 from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
 from ctxlearn.training.folder import RunFolderError
+from ctxlearn.training.lengths import LastPoints, VariedLengths
 from ctxlearn.training.loop import TrainingDiverged
 from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
 from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
@@ -23,6 +24,7 @@ __all__ = [
     "DomainSource",
     "FamilySource",
     "HardestTasks",
+    "LastPoints",
     "MetaAdaptation",
     "Objective",
     "Plan",
@@ -38,6 +40,7 @@ __all__ = [
     "StorageError",
     "TrainingConfig",
     "TrainingDiverged",
+    "VariedLengths",
     "adapt_to_domain",
     "adaptation_of",
     "kept_learners",
