@@ -49,9 +49,8 @@ DESIGNS = {
     "ridge": lambda: ContextScaled(Advised(tokens(FEATURES + 3 * CLASSES, 128, 6))),
     "ridge, 24 shown": lambda: guided(["ridge"], False),
     "logistic": lambda: guided(["ridge", "logistic"], False),
-    "residual": lambda: guided(["ridge", "logistic"], True),
-    "match": lambda: guided(["ridge", "logistic", "match"], True),
-    "narrow": lambda: guided(["ridge", "logistic", "match"], True, width=96, depth=4),
+    "match": lambda: guided(["ridge", "logistic", "match"], False),
+    "residual": lambda: guided(["ridge", "logistic", "match"], True),
 }
 
 

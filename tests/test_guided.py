@@ -25,7 +25,7 @@ def indicators(y, n_classes=C):
     return torch.nn.functional.one_hot(y, n_classes).double()
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("penalty", PENALTIES[:2])
 @pytest.mark.parametrize(("n", "d"), [(12, 3), (60, 5), (30, 40)])
 def test_the_fit_is_logistic_regression(penalty, n, d, generator):
     x, y = contexts(generator, n, d)
@@ -37,7 +37,7 @@ def test_the_fit_is_logistic_regression(penalty, n, d, generator):
         assert np.abs(found[b].numpy() - known.predict_proba(query[b].numpy())).max() < 0.03
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("penalty", PENALTIES[:2])
 def test_left_out_points_are_scored_about_as_by_a_fit_without_them(penalty, generator):
     x, y = contexts(generator, n=25)
     kernel, labels = x @ x.mT + 9, indicators(y)
@@ -92,17 +92,17 @@ def guided(residual=True, d=4):
 
 
 def test_with_a_residual_it_starts_as_logistic_regression(generator):
-    x, y = contexts(generator, n=60, n_tasks=6)
+    x, y = contexts(generator, n=140, n_tasks=20)
     learner = guided()
     with torch.no_grad():
         learner.learner.learner.out.weight.zero_()
         learner.learner.learner.out.bias.zero_()
         right = (learner(x[:, :40], y[:, :40], x[:, 40:]).argmax(-1) == y[:, 40:]).double().mean()
     reference = []
-    for b in range(6):
+    for b in range(20):
         known = LogisticRegression().fit(x[b, :40].numpy(), y[b, :40].numpy())
         reference.append(known.score(x[b, 40:].numpy(), y[b, 40:].numpy()))
-    assert right > np.mean(reference) - 0.05
+    assert right > np.mean(reference) - 0.02
 
 
 @pytest.mark.parametrize("residual", [True, False])

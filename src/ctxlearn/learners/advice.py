@@ -12,8 +12,11 @@ from ctxlearn.learners.advised import ADVISERS, kernel_values, without_gaps
 from ctxlearn.learners.base import one_hot
 from ctxlearn.learners.kernel_logistic import fit_logistic
 
-PENALTIES = (20.0, 4.0, 1.0)
-"""Of logistic regression on columns of unit variance: C of 0.05, 0.25 and 1 in scikit-learn's terms."""
+PENALTIES = (10.0, 1.0, 0.1)
+"""Of logistic regression on columns of unit variance: C of 0.1, 1 and 10 in scikit-learn's terms.
+
+On the development tables their blend is as good as scikit-learn's with C by cross-validation: with 16 rows 82.6 % and .427 nats against 83.0 % and
+.427; with 64 rows 88.5 % and .301 against 88.2 % and .292. Penalties of 20, 4 and 1 had 80.2 % and .452 with 16 rows."""
 INTERCEPT = 9.0
 """Kernel of the constant column, so that the penalty hardly holds the intercept."""
 LEAST = -8.0
@@ -96,8 +99,8 @@ def advise(x: Tensor, y: Tensor, n_classes: int, kinds: Sequence[str]) -> tuple[
         if kind == "ridge":
             found, left_out = _ridge(kernel, labels, penalty)
         else:
-            found, scores = fit_logistic(kernel, labels, penalty)
-            left_out = scores.log_softmax(-1)
+            found, scores = fit_logistic(kernel, labels.to(kernel.dtype), penalty)
+            left_out = scores.to(x.dtype).log_softmax(-1)
             losses.append(-(labels * left_out).sum((1, 2)))
             left_out = _as_feature(left_out)
         weights.append(found)
@@ -114,13 +117,12 @@ def _kernels(
     kinds: Sequence[str], x: Tensor, context: Tensor, repeating: Tensor, n_columns: Tensor
 ) -> list[tuple[str, float, Tensor]]:
     """Kind, penalty and kernel (B, m, n) of each regression."""
-    points, others = x.nan_to_num(nan=0.0), context.nan_to_num(nan=0.0)
+    points, others = without_gaps(x), without_gaps(context)
     # `ContextScaled` makes few columns as loud as many; here every column that varies has about unit variance
     linear = (points @ others.mT) * (n_columns / x.shape[2]) + INTERCEPT
     found: list[tuple[str, float, Tensor]] = []
     if "ridge" in kinds:
-        precise = [without_gaps(p) for p in (points, others)]
-        found += [("ridge", penalty, kernel_values(name, *precise)) for name, penalty in ADVISERS]
+        found += [("ridge", penalty, kernel_values(name, points, others)) for name, penalty in ADVISERS]
     if "logistic" in kinds:
         found += [("logistic", penalty, linear) for penalty in PENALTIES]
     if "match" in kinds:
