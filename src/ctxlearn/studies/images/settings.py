@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctxlearn import lab
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
@@ -38,12 +38,10 @@ RANDOM = "InContextTransformer (random start)"
 CLASSICAL = ("MatchNet", "ProtoNet", "CNP", "MAML")
 SHIFTED = (ICL, "ProtoNet")
 """Learners that are also trained on alphabets alone."""
+M2, CURRICULUM = "M2", "curriculum over ways"
+ALPHABETS, OTHERS = ["alphabet"], ["syllabary", "logograph"]
 SHAPE = (1, 28, 28)
 MOST_SHOTS = 5
-M2 = "M2"
-CURRICULUM = "curriculum over ways"
-ALPHABETS = ["alphabet"]
-OTHERS = ["syllabary", "logograph"]
 
 
 @dataclass(frozen=True)
@@ -131,17 +129,17 @@ PROFILES = {
         (5, 20), (1, 5), {5: 2400, 20: 800}, {5: 8, 20: 4}, (16, 32, 64, 64), 128, 3, 600, 150, 130, Meta(800)
     ),
     "paper": Sizes(
-        (5, 20),
-        (1, 5),
-        {5: 60_000, 20: 60_000},
-        {5: 64, 20: 16},
-        (64, 64, 64, 64),
-        256,
-        4,
-        2000,
-        2000,
-        5000,
-        Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
+        ways=(5, 20),
+        shots=(1, 5),
+        steps={5: 60_000, 20: 60_000},
+        tasks_per_step={5: 64, 20: 16},
+        channels=(64, 64, 64, 64),
+        width=256,
+        depth=4,
+        n_tasks=2000,
+        n_grouped=2000,
+        every=5000,
+        meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
     ),
 }
 
@@ -181,18 +179,36 @@ def shifted(name: str) -> str:
 def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     """Every training of one seed, by name and ways; all learners of a number of ways have the same steps, tasks and encoder."""
     few, many = sizes.ways[0], sizes.ways[-1]
-    found = {
-        (name, way): _training(name, sizes, way, seed, training_family(way))
-        for way in sizes.ways
-        for name in (ICL, *CLASSICAL)
-    }
-    found[RANDOM, few] = _training(RANDOM, sizes, few, seed, training_family(few))
+    found = {}
+
+    def train(key: str, name: str, way: int, source: TaskFamily | Source | None = None, words: str = "") -> None:
+        learner, config = fresh_learner(name, sizes, way, seed), plain_config(sizes, way, seed, name == RANDOM)
+        title = f"{name}, {way}-way{words}, seed {seed}"
+        found[key, way] = lab.Training(title, learner, source or training_family(way), config, RandomShots())
+
+    for way in sizes.ways:
+        for name in (ICL, *CLASSICAL):
+            train(name, name, way)
+    train(RANDOM, RANDOM, few)
     for name in SHIFTED:
-        family = training_family(few, alphabets=True)
-        found[shifted(name), few] = _training(name, sizes, few, seed, family, " on alphabets")
-    found[CURRICULUM, many] = _training(ICL, sizes, many, seed, curriculum(sizes), " by a curriculum")
+        train(shifted(name), name, few, training_family(few, alphabets=True), " on alphabets")
+    train(CURRICULUM, ICL, many, curriculum(sizes), " by a curriculum")
     found[M2, few] = m2_training(sizes, few, seed)
     return found
+
+
+def plain_config(sizes: Sizes, way: int, seed: int, random_start: bool = False) -> TrainingConfig:
+    """Of every training but M2's."""
+    adamw, muon = sizes.random_start if random_start else (sizes.learning_rate, sizes.muon_learning_rate)
+    return TrainingConfig(
+        steps=sizes.steps[way],
+        tasks_per_step=sizes.tasks_per_step[way],
+        n_points=way * (MOST_SHOTS + 1),
+        warmup_steps=50,
+        seed=seed,
+        learning_rate=adamw,
+        muon_learning_rate=muon,
+    )
 
 
 def curriculum(sizes: Sizes) -> Curriculum:
@@ -206,42 +222,16 @@ def curriculum(sizes: Sizes) -> Curriculum:
     return Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
 
 
-def _training(
-    name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily | Source, words: str = ""
-) -> lab.Training:
-    adamw, muon = sizes.learning_rate, sizes.muon_learning_rate
-    if name == RANDOM:
-        adamw, muon = sizes.random_start
-    config = TrainingConfig(
-        steps=sizes.steps[way],
-        tasks_per_step=sizes.tasks_per_step[way],
-        n_points=way * (MOST_SHOTS + 1),
-        warmup_steps=50,
-        seed=seed,
-        learning_rate=adamw,
-        muon_learning_rate=muon,
-    )
-    learner = fresh_learner(name, sizes, way, seed)
-    return lab.Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
-
-
 def m2_training(sizes: Sizes, way: int, seed: int) -> lab.Training:
     """M2 over scripts: first order, by inner steps on the encoder. A shard has one script."""
     meta = sizes.meta
-    rounds = 2 * meta.shots + 1
-    source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, rounds * way)
+    n_points = way * (2 * meta.shots + 1)
+    source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, n_points)
     adaptation = GradientAdaptation(meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*")
-    config = TrainingConfig(
-        steps=meta.steps,
-        tasks_per_step=meta.n_domains * meta.n_tasks,
-        shards=meta.n_domains,
-        n_points=rounds * way,
-        learning_rate=sizes.learning_rate,
-        muon_learning_rate=sizes.muon_learning_rate,
-        warmup_steps=50,
-        seed=seed,
-    )
     learner = Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
     objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
-    cost = sum(p.numel() for p in learner.parameters()) * config.tasks_per_step * (1 + meta.inner_steps)
+    tasks = meta.n_domains * meta.n_tasks
+    plain = plain_config(sizes, way, seed)
+    config = replace(plain, steps=meta.steps, tasks_per_step=tasks, shards=meta.n_domains, n_points=n_points)
+    cost = sum(p.numel() for p in learner.parameters()) * tasks * (1 + meta.inner_steps)
     return lab.Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective, cost=float(cost))
