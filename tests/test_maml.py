@@ -310,7 +310,7 @@ class Normalised(Recorded, nn.Module):
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.BatchNorm1d(4), nn.BatchNorm1d(4, track_running_stats=False), nn.SyncBatchNorm(4), nn.LazyBatchNorm1d()],
+    [nn.BatchNorm1d(4), nn.BatchNorm1d(4, track_running_stats=False), nn.SyncBatchNorm(4)],
     ids=lambda layer: type(layer).__name__,
 )
 def test_batch_normalisation_is_refused_by_name_with_what_to_use_instead(layer):
@@ -321,10 +321,8 @@ def test_batch_normalisation_is_refused_by_name_with_what_to_use_instead(layer):
         learner = ProtoNet(2, 2, encoder=Normalised(layer))
         with pytest.raises(ValueError, match=r"learner: .* got BatchNorm1d .*GroupNorm"):
             Adaptable(learner, GradientAdaptation(1))
+        batch = DomainSource([ClassPrototype()], 1, 2, 2, 4).batch(0, 0, torch.Generator())
         with pytest.raises(ValueError, match=r"learner: .* got BatchNorm1d .*GroupNorm"):
-            batch = DomainSource([ClassPrototype()], n_adaptation=2, n_fresh=2, n_points=4).batch(
-                0, 0, torch.Generator()
-            )
             MetaAdaptation(GradientAdaptation(1))(learner, batch, torch.Generator())
 
 
