@@ -326,7 +326,7 @@ def test_batch_normalisation_is_refused_by_name_with_what_to_use_instead(layer):
             MetaAdaptation(GradientAdaptation(1))(learner, batch, torch.Generator())
 
 
-@pytest.mark.parametrize("layer", [nn.GroupNorm(2, 4), nn.LayerNorm(4), nn.InstanceNorm1d(4)])
+@pytest.mark.parametrize("layer", [nn.GroupNorm(2, 4), nn.LayerNorm(4)])
 def test_other_normalisations_are_taken(layer):
     assert MAML(2, 2, encoder=Normalised(layer)).n_classes == 2
 
