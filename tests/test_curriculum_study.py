@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 import torch
 
-from ctxlearn.lab.claims import BOUNDLESS
+from ctxlearn.evaluation.statistics import BOUNDLESS
+from ctxlearn.evaluation.time_to_threshold import StepRatio, Times, first_crossing, times
 from ctxlearn.lab.samples import Paired
 from ctxlearn.references import LinearGaussian
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.curriculum import claims as rules
 from ctxlearn.studies.curriculum import settings as plan
 from ctxlearn.studies.curriculum.claims import decide_claims, honest_test, plateau, steps_to_threshold
-from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
 from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.page import headline, results, sections
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, PROFILES, REVERSED, RISING, SET, SHUFFLED
-from ctxlearn.studies.curriculum.time_to_threshold import StepRatio, Times, first_crossing, times
+from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import Curriculum
 
 QUICK = PROFILES["quick"]

@@ -16,17 +16,9 @@ from ctxlearn.learners import ProtoNet
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.studies import optimal, reproduce
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
-from ctxlearn.studies.expressiveness import PROFILES, STUDY, claims
-from ctxlearn.studies.expressiveness.distances import PLACES, disagreement, distance_matrix, embed, nearest
-from ctxlearn.studies.expressiveness.initialization import (
-    ARMS,
-    CONSTRUCTED,
-    RANDOM,
-    STANDARD,
-    starting_points,
-)
-from ctxlearn.studies.expressiveness.plots import Group, Point, draw_plane
-from ctxlearn.studies.expressiveness.ridge_rates import SCHEDULES, Rates
+from ctxlearn.studies.expressiveness import PROFILES, STUDY, exactness, initialization, ridge_rates, space
+from ctxlearn.studies.expressiveness.initialization import ARMS, CONSTRUCTED, RANDOM, STANDARD, starting_points
+from ctxlearn.studies.expressiveness.space import PLACES, disagreement, distance_matrix, draw_plane, nearest
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +107,7 @@ def space_claims(bayes, rivals, n_seeds):
     rates = {BAYES_MIXTURE: bayes, **{f"Bayes of {place}": bayes for place in PLACES}}
     rates |= {f"{name} on {place}": rivals for place, name in MADE_FOR.items()}
     decided = made_up(n_seeds, {**rates, "1-NN": 0.4})
-    return decided, {c.id: c for c in claims._space(decided)}
+    return decided, {c.id: c for c in space.claims(decided)}
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
@@ -136,7 +128,7 @@ def test_the_least_of_several_differences_is_above_zero_only_if_all_are_and_belo
     gaps = {
         name: paired(middle + random.normal(size=(1, 400))) for name, middle in (("a", 2.0), ("b", 1.0), ("c", 3.0))
     }
-    least = claims.Least(gaps)
+    least = space.Least(gaps)
     found = least.interval(0.9)
     assert least.closest == "b"
     assert found.value == gaps["b"].mean()
@@ -151,7 +143,7 @@ def test_claims_about_starts_follow_the_accuracies():
     accuracy[CONSTRUCTED, 10] += 3
     accuracy[CONSTRUCTED, 20] -= 3
     found = Samples({(arm, k, MIXTURE): paired(values) for (arm, k), values in accuracy.items()})
-    verdicts = {c.id: c.verdict for c in claims._starts(found, (10, 20))}
+    verdicts = {c.id: c.verdict for c in initialization.claims(found, (10, 20))}
     assert verdicts == {
         "construction-beats-random-start-10-steps": "holds",
         "construction-beats-random-start-20-steps": "fails",
@@ -163,33 +155,23 @@ def test_claims_of_exactness_count_digits():
     errors = (("a", 1e-12), ("a", 1e-10), ("b", 1e-8), ("c", 0.0))
     row = {"mask": "context", "n_context": 4, "n_contexts": 12, "seed": 0}
     table = pd.DataFrame([{**row, "group": group, "name": group, "error64": error} for group, error in errors])
-    found = claims._exact(table)
+    found = exactness.claims(table)
     assert [c.verdict for c in found] == ["holds", "fails", "holds"]
     assert found[0].value == found[0].low == found[0].high == pytest.approx(10)
     assert (found[0].n_tasks, found[0].seeds) == (24, 1)
-    assert claims.digits(0.0) == 16
+    assert exactness.digits(0.0) == 16
 
 
 def test_a_mask_that_only_one_step_is_exact_under_says_so():
     rows = [("1 steps", "full"), ("2 steps", "full"), ("1 steps", "causal")]
-    assert claims.masks_of(pd.DataFrame(rows, columns=["name", "mask"])) == "full, causal (k = 1)"
+    assert exactness.masks_of(pd.DataFrame(rows, columns=["name", "mask"])) == "full, causal (k = 1)"
 
 
 def test_claims_of_rates_are_about_the_worst():
-    error = {name: np.array([[0.1, 0.1], [0.2, 0.2]]) for name in SCHEDULES}
-    bound = {name: np.full(2, value) for name, value in zip(SCHEDULES, (0.3, 0.15), strict=True)}
-    assert [c.verdict for c in claims._rates(Rates((1, 2), error, bound, 5.0))] == ["holds", "fails"]
-
-
-def test_points_of_the_plane_are_found_again():
-    points = np.random.default_rng(0).normal(size=(12, 2))
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    plane = embed(distances)
-    assert plane.stress < 1e-6
-    assert np.linalg.norm(plane.points[:, None] - plane.points[None], axis=-1) == pytest.approx(distances, abs=1e-6)
-    corners = embed(1 - np.eye(4))  # four points at equal distances do not fit in the plane
-    assert corners.stress > 0.1
-    assert embed(np.zeros((3, 3))).stress == 0
+    error = {name: np.array([[0.1, 0.1], [0.2, 0.2]]) for name in ridge_rates.SCHEDULES}
+    bound = {name: np.full(2, value) for name, value in zip(ridge_rates.SCHEDULES, (0.3, 0.15), strict=True)}
+    rates = ridge_rates.Rates((1, 2), error, bound, 5.0)
+    assert [c.verdict for c in ridge_rates.claims(rates)] == ["holds", "fails"]
 
 
 def test_disagreement_is_a_share_and_ties_count_half():
@@ -202,9 +184,8 @@ def test_disagreement_is_a_share_and_ties_count_half():
 
 def test_no_label_lies_on_another():
     random = np.random.default_rng(0)
-    points = [Point("a", f"some algorithm {i}", tuple(place)) for i, place in enumerate(random.normal(size=(25, 2)))]
-    points.append(Point("a", "", (0.0, 0.0)))
-    figure = draw_plane(points, {"a": Group("words", "#000000", "o")}, title="t", width=9, height=7)
+    names = [f"some algorithm {i}" for i in range(25)] + [f"{ICL} on {MIXTURE}, seed 1"]
+    figure = draw_plane(names, np.concatenate([random.normal(size=(25, 2)), np.zeros((1, 2))]), title="t")
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
     boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]

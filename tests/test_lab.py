@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import ctxlearn
-from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, mean_interval, simultaneous_level
+from ctxlearn.evaluation.statistics import BOUNDLESS, CLAIM_LEVEL, Interval, mean_interval, simultaneous_level
 from ctxlearn.lab import (
     Cell,
     Claim,
@@ -31,7 +31,6 @@ from ctxlearn.lab import (
     tally,
     together,
 )
-from ctxlearn.lab.claims import BOUNDLESS
 from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.references import LinearPool, NearestNeighbor

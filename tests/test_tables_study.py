@@ -9,20 +9,21 @@ from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
 from ctxlearn.lab.calls import trainings_in
+from ctxlearn.real_tables import models, sources
+from ctxlearn.real_tables.baselines import RIVALS, Rival
+from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, log_losses
+from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables.preprocessing import Encoder
+from ctxlearn.real_tables.ranking import Lead, critical_difference, groups, rank, table_scores
+from ctxlearn.real_tables.sources import KNOWN, TABLES, TablesMissing, is_development
+from ctxlearn.real_tables.splits import MOST_QUERIES, SIZES, draw_rows, sizes_for
+from ctxlearn.real_tables.tasks import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
 from ctxlearn.studies import reproduce
-from ctxlearn.studies.tables import STUDY, contestants, sources
-from ctxlearn.studies.tables.catalogue import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
+from ctxlearn.studies.tables import STUDY
 from ctxlearn.studies.tables.claims import decide_claims
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.studies.tables.metrics import MEASURES, measure
 from ctxlearn.studies.tables.page import calibration_error, ranks_section, tasks_section, times_section
-from ctxlearn.studies.tables.preprocessing import Encoder
-from ctxlearn.studies.tables.ranking import Lead, critical_difference, groups, rank, table_scores
-from ctxlearn.studies.tables.rivals import RIVALS, Rival
-from ctxlearn.studies.tables.scoring import area_under_curve, calibration_counts, log_losses
 from ctxlearn.studies.tables.settings import DEVELOPMENT, PROFILES, UNTOUCHED
-from ctxlearn.studies.tables.sources import KNOWN, TABLES, TablesMissing, is_development
-from ctxlearn.studies.tables.splits import MOST_QUERIES, SIZES, draw_rows, sizes_for
 
 BY_NAME = {task.name: task for task in TASKS}
 
@@ -46,7 +47,7 @@ class Another(Stand):
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contestants, "shipped", Stand)
+        patch.setattr(models, "shipped", Stand)
         folder = tmp_path_factory.mktemp("tables") / "tables"
         yield reproduce("tables", profile="smoke", jobs=1, out=folder, progress=False)
 
@@ -71,9 +72,9 @@ def test_what_is_measured_is_found_again_and_a_changed_model_is_measured_anew(sm
 
     samples = smoke.folder / "runs" / "samples"
     before = {p.name for p in samples.iterdir()}
-    monkeypatch.setattr(contestants, "shipped", Stand)
+    monkeypatch.setattr(models, "shipped", Stand)
     assert done() == 0
-    monkeypatch.setattr(contestants, "shipped", Another)
+    monkeypatch.setattr(models, "shipped", Another)
     assert done() == len(PROFILES["smoke"].tasks)
     assert before < {p.name for p in samples.iterdir()}
 
@@ -190,9 +191,7 @@ def test_categories_that_look_like_numbers_in_a_few_rows_stay_categories():
     only = np.flatnonzero(data.x["drv"] == "4")
     other = np.flatnonzero(data.x["drv"] == "r")[:2]
     context = np.concatenate([only[data.y[only] == label][:2] for label in (0, 1)])
-    shares = (
-        contestants.contestant(SHIPPED, 0).fit(data.x.iloc[context], data.y[context]).predict_proba(data.x.iloc[other])
-    )
+    shares = models.contestant(SHIPPED, 0).fit(data.x.iloc[context], data.y[context]).predict_proba(data.x.iloc[other])
     assert shares.sum(1) == pytest.approx(1.0)
 
 

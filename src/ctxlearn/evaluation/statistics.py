@@ -16,6 +16,8 @@ from ctxlearn.checks import check_choice, check_float, check_int, describe
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
+BOUNDLESS = 1e6
+"""Stands for infinity where a bound must be a number; pages say that there is no bound."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,10 @@ def mean_interval(
     elif np.ptp(values[0]) == 0:  # nothing to resample
         low = high = value
     else:
+        size = float(np.abs(values).max())
+        size = size if not 1e-90 < size < 1e90 else 1.0  # the bootstrap takes third powers
         result = stats.bootstrap(
-            (values[0],),
+            (values[0] / size,),
             np.mean,
             n_resamples=resamples,
             batch=max(1, 4_000_000 // n_tasks),
@@ -90,7 +94,7 @@ def mean_interval(
             method="BCa",
             rng=np.random.default_rng(seed),
         )
-        low, high = (float(bound) for bound in result.confidence_interval)
+        low, high = (size * float(bound) for bound in result.confidence_interval)
     return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
 
 

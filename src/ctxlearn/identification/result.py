@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,20 @@ class Identification:
             "n_classes": self.n_classes,
             "seed": self.seed,
         }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], results: pd.DataFrame) -> Identification:
+        """What `facts()` and `results` describe."""
+        each = facts["verdicts"]
+        names = ("n_context", "answer", "members", "runner_up", "accepted", "shared", "explained")
+        verdicts = [Verdict(**{name: v[name] for name in names} | {"members": tuple(v["members"])}) for v in each]
+        return cls(
+            results,
+            {verdict.n_context: verdict for verdict in verdicts},
+            {v["n_context"]: v["blend"] for v in each},
+            {v["n_context"]: v["order_dependence"] for v in each},
+            *(facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")),
+        )
 
     def write(self, folder: Path | str) -> None:
         """Write results.csv, identification.json, and the heat map as identification.png and .svg.

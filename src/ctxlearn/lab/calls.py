@@ -18,10 +18,10 @@ from types import FunctionType
 from typing import Any
 
 from ctxlearn.checks import describe
-from ctxlearn.lab.source import code_digest
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import Recorded, configuration, digest, instantiate
+from ctxlearn.source_code import code_digest
 from ctxlearn.storage import digest_tensors
 from ctxlearn.training.folder import RunFolder
 

@@ -10,8 +10,6 @@ from typing import Any, Protocol
 from ctxlearn.checks import check_choice
 from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, simultaneous_level, verdict
 
-BOUNDLESS = 1e6
-"""Stands for infinity where a bound must be a number; pages say that there is no bound."""
 ONE_SEED = " (this trained model; one seed)"
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 import jinja2
 import matplotlib as mpl
 
-from ctxlearn.lab.claims import BOUNDLESS
+from ctxlearn.evaluation.statistics import BOUNDLESS
 from ctxlearn.lab.page import Figure, Page
 from ctxlearn.lab.plots import RC
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -259,8 +259,3 @@ def interval_rows(found: Mapping[Any, Any], axis: str = "name") -> pd.DataFrame:
 def label(name: str, styles: Styles) -> str:
     """A line's name as readers know it."""
     return (styles[name].label if name in styles else None) or name
-
-
-def table_cells(names: Sequence[str], styles: Styles) -> list[str]:
-    """Column heads of a table: the names as readers know them."""
-    return [label(name, styles) for name in names]

@@ -92,7 +92,7 @@ def check_parameters(name: str, parameters: Parameters, family: TaskFamily) -> N
         ) from error
     if len(sizes) > 1 or 0 in sizes:
         raise ValueError(
-            f"{name}: expected the parameters of one or more tasks, equally many of each, got {sorted(sizes)}"
+            f"{name}: expected the parameters of at least one task, equally many of each, got {sorted(sizes)}"
         )
 
 

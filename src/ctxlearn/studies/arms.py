@@ -65,3 +65,12 @@ def classical_learner(name: str, seed: int) -> Learner:
         return MatchNet(2, 2, attention="sum", seed=seed)
     makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP, GRADIENT: MAML}
     return makers[name](2, 2, seed=seed)
+
+
+def about_seeds(seeds: int) -> str:
+    """What training seeds say of how sure a study is, for its page."""
+    if seeds == 1:
+        speaks = "every sentence is about these trained models; --seeds 3 says more of training in general"
+    else:
+        speaks = "bounds include the variation between them"
+    return f"{lab.count(seeds, 'training seed')}: {speaks}. One model size, two features, two classes."

@@ -9,35 +9,12 @@ import pandas as pd
 
 from ctxlearn import lab
 from ctxlearn.identification import Identification
-from ctxlearn.identification.result import Verdict
 from ctxlearn.studies.arms import FAMILIES, STYLES
 
 
 def restored(facts: Mapping[str, Any]) -> Identification:
     """An `Identification` from its facts and its results as lists."""
-    verdicts = [
-        Verdict(
-            int(v["n_context"]),
-            v["answer"],
-            tuple(v["members"]),
-            v["runner_up"],
-            v["accepted"],
-            v["shared"],
-            v["explained"],
-        )
-        for v in facts["verdicts"]
-    ]
-    return Identification(
-        pd.DataFrame(facts["results"])[facts["columns"]],
-        {verdict.n_context: verdict for verdict in verdicts},
-        {int(v["n_context"]): v["blend"] for v in facts["verdicts"]},
-        {int(v["n_context"]): v["order_dependence"] for v in facts["verdicts"]},
-        facts["fitted"],
-        facts["n_contexts"],
-        facts["n_replicates"],
-        facts["n_classes"],
-        facts["seed"],
-    )
+    return Identification.from_facts(facts, pd.DataFrame(facts["results"])[facts["columns"]])
 
 
 OTHER = "the other in-context model"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctxlearn import lab
+from ctxlearn.evaluation.time_to_threshold import StepRatio, StepsNeeded, Times, times
 from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
@@ -15,7 +16,6 @@ from ctxlearn.studies.curriculum.settings import (
     THRESHOLDS,
     Sizes,
 )
-from ctxlearn.studies.curriculum.time_to_threshold import StepRatio, StepsNeeded, Times, times
 
 PLATEAU, PLATEAU_STEPS = 0.9, 400
 """A plateau ends when the error is this share of the zero predictor's; how long it must be to speak of one."""

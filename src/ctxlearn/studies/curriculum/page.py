@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from ctxlearn import lab
-from ctxlearn.evaluation.statistics import Interval, mean_interval
+from ctxlearn.evaluation.statistics import BOUNDLESS, Interval, mean_interval
+from ctxlearn.evaluation.time_to_threshold import StepRatio, Times
 from ctxlearn.studies.curriculum.claims import end_words, honest_test, plateau, steps_to_threshold
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
 from ctxlearn.studies.curriculum.plots import control_figure, learning_figure, length_figure
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, SET, THRESHOLDS, Sizes
-from ctxlearn.studies.curriculum.time_to_threshold import StepRatio, Times
 
 SETTING_WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}
 
@@ -138,6 +138,6 @@ def _each(found: Times) -> str:
 
 
 def _bounded(found: Interval | lab.Claim) -> str:
-    if found.high < lab.claims.BOUNDLESS:
+    if found.high < BOUNDLESS:
         return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
     return f"{found.value:.2f} (from {found.low:.2f}, no upper bound)"

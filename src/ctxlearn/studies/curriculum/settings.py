@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
-from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
 from ctxlearn.tasks import TaskFamily
+from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import AllPrefixes, Curriculum, FamilySource, RandomSplit, Source, Stairs, TrainingConfig
 
 FULL, RISING, REVERSED, SHUFFLED = "full", "curriculum", "anti-curriculum", "random order"
@@ -78,71 +78,35 @@ class Sizes:
 
 PROFILES = {
     "smoke": Sizes(
-        n_features=3,
-        n_points=6,
-        width=8,
-        depth=1,
-        heads=1,
-        tasks_per_step=4,
-        learning_rate=1e-3,
-        warmup_steps=2,
-        start=1,
-        every=3,
+        n_features=3, n_points=6, width=8, depth=1, heads=1, tasks_per_step=4, learning_rate=1e-3, warmup_steps=2, start=1, every=3,
         settings={
             INTERLEAVED: Setting({FULL: 2, RISING: 2, REVERSED: 2, SHUFFLED: 2}, steps=12, keep_every=3),
             SET: Setting({FULL: 2, RISING: 2}, steps=12, keep_every=3),
             CLASSES: Setting({FULL: 2, RISING: 2}, steps=12, keep_every=3),
         },
-        budgets=(6, 12),
-        long_steps=24,
-        n_long=1,
-        n_tasks=16,
+        budgets=(6, 12), long_steps=24, n_long=1, n_tasks=16,
     ),
     "quick": Sizes(
-        n_features=8,
-        n_points=17,
-        width=64,
-        depth=3,
-        heads=2,
-        tasks_per_step=32,
-        learning_rate=1e-3,
-        warmup_steps=200,
-        start=2,
-        every=100,
+        n_features=8, n_points=17, width=64, depth=3, heads=2, tasks_per_step=32, learning_rate=1e-3, warmup_steps=200, start=2, every=100,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 3, SHUFFLED: 3}, steps=2500, keep_every=100),
             SET: Setting({FULL: 4, RISING: 4}, steps=1200, keep_every=50),
             CLASSES: Setting({FULL: 3, RISING: 3}, steps=2000, keep_every=100),
         },
-        budgets=(1500, 2500),
-        long_steps=8000,
-        n_long=1,
-        n_tasks=256,
+        budgets=(1500, 2500), long_steps=8000, n_long=1, n_tasks=256,
     ),
     # the network of Garg et al. 2022: 12 layers, 8 heads, width 256, batch 64, 500 k steps; the paper's plan, one more input every
     # 10,000 steps, and its comparison at 200 k and 500 k
     "paper": Sizes(
-        n_features=20,
-        n_points=41,
-        width=256,
-        depth=12,
-        heads=8,
-        tasks_per_step=64,
-        learning_rate=1e-4,
-        warmup_steps=1000,
-        start=5,
-        every=10_000,
+        n_features=20, n_points=41, width=256, depth=12, heads=8, tasks_per_step=64, learning_rate=1e-4, warmup_steps=1000, start=5, every=10_000,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 4, SHUFFLED: 4}, steps=500_000, keep_every=10_000),
             SET: Setting({FULL: 4, RISING: 4}, steps=500_000, keep_every=10_000),
             CLASSES: Setting({FULL: 4, RISING: 4}, steps=500_000, keep_every=10_000),
         },
-        budgets=(200_000, 500_000),
-        long_steps=1_000_000,
-        n_long=4,
-        n_tasks=1280,
+        budgets=(200_000, 500_000), long_steps=1_000_000, n_long=4, n_tasks=1280,
     ),
-}
+}  # fmt: skip
 """What each profile trains and tests."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ctxlearn import lab
@@ -14,23 +15,25 @@ from ctxlearn.expressiveness import construct
 from ctxlearn.references import GradientDescent, Ridge
 from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.studies.expressiveness.exactness import Fact
 from ctxlearn.tasks import LinearRegression
 
 PENALTY = 0.1
 FEATURES, CONTEXT = 20, 40
 EQUAL, CHEBYSHEV = "equal steps", "Chebyshev's steps"
-SCHEDULES = (EQUAL, CHEBYSHEV)
+SCHEDULES = {EQUAL: equal_steps, CHEBYSHEV: chebyshev_steps}
+ROUNDING = 1.000001
+"""An error may exceed its rate by rounding."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Errors of a transformer of k steps against exact ridge regression.
+class Rates(NamedTuple):
+    """Errors of transformers of K numbers of steps against exact ridge regression.
 
     Attributes:
-        steps: K numbers of steps.
-        error: per schedule, (T, K): |W_k - W| / |W| of each task, which is also the root mean square of its
-            prediction error over queries x ~ N(0, I), relative to that of answering 0.
-        bound: per schedule, (K,): what no context with curvatures in the interval can exceed.
+        steps: the numbers.
+        error: by schedule, (T, K): |W_k - W| / |W| of each task, which is also the root mean square of its prediction error
+            over queries x ~ N(0, I), relative to that of answering 0.
+        bound: by schedule, (K,): what no context with curvatures in the interval can exceed.
         kappa: the largest curvature over the smallest, of all contexts together.
     """
 
@@ -63,7 +66,7 @@ def ridge_errors(schedule: str, n_tasks: int, steps: Sequence[int], seed: int = 
     exact = Ridge(FEATURES, None, penalty=CONTEXT * PENALTY, intercept=False)(x, y, unit)
     errors = []
     for k in steps:
-        sizes = (equal_steps if schedule == EQUAL else chebyshev_steps)(k, low, high)
+        sizes = SCHEDULES[schedule](k, low, high)
         rule = GradientDescent(k, sizes, n_features=FEATURES, n_classes=None, penalty=PENALTY).double()
         with torch.no_grad():
             weights = construct(rule)(x, y, unit)
@@ -78,6 +81,67 @@ def found(numbers: lab.Numbers, steps: Sequence[int]) -> Rates:
     """What was measured."""
     errors = {name: numbers.array("ridge", name, name="ridge_error") for name in SCHEDULES}
     facts = {name: numbers.facts("ridge", name)[0] for name in SCHEDULES}
-    return Rates(
-        steps, errors, {name: np.array(about["bound"]) for name, about in facts.items()}, facts[EQUAL]["kappa"]
+    bounds = {name: np.array(about["bound"]) for name, about in facts.items()}
+    return Rates(steps, errors, bounds, facts[EQUAL]["kappa"])
+
+
+def claims(rates: Rates) -> list[lab.Claim]:
+    """Does the error fall as the rates say? The largest over contexts is no estimate."""
+    says = [
+        lab.Says(
+            f"ridge-{name.split()[0].lower().removesuffix(chr(39) + 's')}-rate",
+            f"A transformer of k gradient steps ({name}) is as near to exact ridge regression as the rate says, for every k"
+            " measured",
+            "largest error over contexts and k, as a multiple of the rate; a fact about these contexts, no estimate, so"
+            " without an interval",
+            Fact(float((rates.error[name] / rates.bound[name]).max()), len(rates.error[name]), 1),
+            threshold=ROUNDING,
+            better="below",
+            of_this_model=False,
+        )
+        for name in SCHEDULES
+    ]
+    return lab.together("ridge", says)
+
+
+def section(rates: Rates) -> lab.Section:
+    """Error against exact ridge regression by blocks."""
+    curves, styles = {}, {}
+    for name, colour, marker in ((EQUAL, lab.ORANGE, "o"), (CHEBYSHEV, lab.BLUE, "s")):
+        error = rates.error[name]
+        for words, values, style in (
+            ("mean over tasks", error.mean(0), lab.Style(colour, marker=marker)),
+            ("worst task", error.max(0), lab.Style(colour, ":", marker=marker, width=0.8)),
+            ("the rate", rates.bound[name], lab.Style(colour, "--", width=1.0)),
+        ):
+            curves[f"{name}: {words}"], styles[f"{name}: {words}"] = values, style
+    table = pd.concat(pd.DataFrame({"k": rates.steps, "mean": v, "line": line}) for line, v in curves.items())
+    figure, ((axis,),) = lab.grid(1, 1, width=6.4, height=4.9)
+    lab.draw_lines(axis, table, x="k", by="line", styles=styles, spread="none")
+    lab.draw_levels(axis, {"answering 0": 1.0}, {"answering 0": lab.Style(lab.GREY, lab.DOTTED)})
+    axis.set_yscale("log")
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(rates.steps, [str(k) for k in rates.steps])
+    axis.set_xlabel("gradient steps, k = blocks")
+    axis.set_ylabel("error against exact ridge (relative)")
+    lab.shared_legend(figure, axis, 2)
+    axis.set_title(f"d = {FEATURES}, n = {CONTEXT}", loc="left", fontsize=10)
+    drawn = lab.Figure(
+        "ridge-rates",
+        figure,
+        "Distance of the transformer's linear predictor from exact ridge regression, |W_k - W| / |W|: mean and worst of"
+        f" {len(rates.error[EQUAL])} linear tasks, beside the rates.",
+        "Error against the number of blocks, falling as the rates say: faster with Chebyshev's steps; see the table.",
+    )
+    rows = [[line, *(f"{value:.1e}" for value in values)] for line, values in curves.items()]
+    return lab.Section(
+        "Ridge regression by gradient steps",
+        [
+            "A transformer of k blocks does k gradient steps and comes as near to ridge regression as they do. If the curvatures"
+            f" of all contexts lie between l and u, with kappa = u / l = {rates.kappa:.1f} here (penalty {PENALTY:g}), k steps of"
+            " size 2 / (l + u) leave at most ((kappa - 1) / (kappa + 1))^k of the error, and Chebyshev's step sizes at most"
+            " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k."
+        ],
+        [drawn],
+        [lab.Table("Relative error |W_k - W| / |W|", ["", *(f"k = {k}" for k in rates.steps)], rows)],
     )

@@ -6,8 +6,8 @@ Refuted by: some classifier having a better average rank on the untouched tables
 from __future__ import annotations
 
 from ctxlearn import lab
+from ctxlearn.real_tables.models import NAMES
 from ctxlearn.studies.tables.claims import FEW, MANY, decide_claims
-from ctxlearn.studies.tables.contestants import NAMES
 from ctxlearn.studies.tables.metrics import found, measurements
 from ctxlearn.studies.tables.page import (
     calibration_section,

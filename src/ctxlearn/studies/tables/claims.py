@@ -7,8 +7,8 @@ import pandas as pd
 
 from ctxlearn import lab
 from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.studies.tables.contestants import RANKED, SHIPPED
-from ctxlearn.studies.tables.ranking import Lead, rank, table_scores
+from ctxlearn.real_tables.models import RANKED, SHIPPED
+from ctxlearn.real_tables.ranking import Lead, rank, table_scores
 
 FEW = 32
 """Up to this many rows the shipped model should have the best average rank."""

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ctxlearn import lab
-from ctxlearn.studies.tables.catalogue import TASKS, TableTask, task_data
-from ctxlearn.studies.tables.contestants import contestant, identity
-from ctxlearn.studies.tables.scoring import area_under_curve, calibration_counts, log_losses
-from ctxlearn.studies.tables.splits import draw_rows, sizes_for
+from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, log_losses
+from ctxlearn.real_tables.models import contestant, identity
+from ctxlearn.real_tables.splits import draw_rows, sizes_for
+from ctxlearn.real_tables.tasks import TASKS, TableTask, task_data
 
 MEASURES = ("accuracy", "log_loss", "auc", "fit_seconds", "predict_seconds")
 

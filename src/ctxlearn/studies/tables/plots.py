@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ctxlearn import lab
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
-from ctxlearn.studies.tables.ranking import Ranking, groups, table_scores
-from ctxlearn.studies.tables.scoring import N_BINS
+from ctxlearn.real_tables.metrics import N_BINS
+from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables.ranking import Ranking, groups, table_scores
 
 COLOURS = {
     SHIPPED: "#0072B2",

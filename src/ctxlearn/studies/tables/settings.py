@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctxlearn.studies.tables.catalogue import TASKS, TableTask
-from ctxlearn.studies.tables.splits import SIZES
+from ctxlearn.real_tables.splits import SIZES
+from ctxlearn.real_tables.tasks import TASKS, TableTask
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctxlearn.estimators import InContextClassifier
-from ctxlearn.studies.tables.catalogue import TASKS, TableTask, task_data
-from ctxlearn.studies.tables.rivals import RIVALS
-from ctxlearn.studies.tables.splits import draw_rows, sizes_for
+from ctxlearn.real_tables.baselines import RIVALS
+from ctxlearn.real_tables.splits import draw_rows, sizes_for
+from ctxlearn.real_tables.tasks import TASKS, TableTask, task_data
 
 SHIPPED = "in-context model"
 MAJORITY = "majority"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctxlearn.evaluation.statistics import Interval, student_bounds
-from ctxlearn.lab.claims import BOUNDLESS
+from ctxlearn.evaluation.statistics import BOUNDLESS, Interval, student_bounds
 
 
 @dataclass(frozen=True)

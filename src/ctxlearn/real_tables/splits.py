@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ctxlearn.real_tables.tasks import TableTask
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.tables.catalogue import TableTask
 
 SIZES = (4, 8, 16, 32, 64)
 MOST_QUERIES = 100

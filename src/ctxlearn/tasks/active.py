@@ -1,4 +1,4 @@
-"""The tasks of the study: regression and classification in d inputs of which the first few alone may be non-zero."""
+"""Regression and classification in d inputs of which the first few alone may be non-zero: what a curriculum grows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
-from ctxlearn.tasks import LinearRegression, PairwiseMetric
 from ctxlearn.tasks.base import normal
+from ctxlearn.tasks.classification import PairwiseMetric
+from ctxlearn.tasks.regression import LinearRegression
 
 
 class UnitRegression(LinearRegression):

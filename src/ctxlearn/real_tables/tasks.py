@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ctxlearn.studies.tables.sources import find_table, is_development
+from ctxlearn.real_tables.sources import find_table, is_development
 
 SMALLEST_CLASS = 5
 LARGEST_SHARE = 0.8

@@ -27,8 +27,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from ctxlearn.studies.tables.preprocessing import Encoder
-from ctxlearn.studies.tables.scoring import log_losses
+from ctxlearn.real_tables.metrics import log_losses
+from ctxlearn.real_tables.preprocessing import Encoder
 
 Rows = NDArray[np.float64]
 Labels = NDArray[np.int64]

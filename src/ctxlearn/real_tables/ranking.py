@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from ctxlearn.evaluation.statistics import Interval, mean_interval, simultaneous_level
-from ctxlearn.studies.tables.catalogue import TASKS
+from ctxlearn.real_tables.tasks import TASKS
 
 BETTER = {"accuracy": 1, "auc": 1, "log_loss": -1}
 """1 where more is better, -1 where less is."""
