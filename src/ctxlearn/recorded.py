@@ -23,7 +23,12 @@ class Recorded:
 
     `configuration(thing)` turns an instance into {"class_path", "init_args"}, the form in which jsonargparse reads
     classes from YAML, and `instantiate` goes the other way. Subclasses do nothing: any `__init__` is recorded.
+
+    Attributes:
+        reads_files: whether the constructor opens files that its arguments name; no learner out of a file is made of such.
     """
+
+    reads_files = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -74,17 +74,16 @@ def check_trusted(trusted: object) -> list[str]:
 
 def modules_named(data: Any) -> list[str]:
     """The modules whose classes a configuration names, for a program that wrote it itself and thus trusts them."""
-    return sorted(set(_modules(data)))
+    return sorted({path.split(".")[0] for path in paths_named(data) if "." in path})
 
 
-def _modules(data: Any) -> Iterator[str]:
-    if isinstance(data, dict):
-        path = data.get("class_path")
-        if isinstance(path, str) and "." in path:
-            yield path.split(".")[0]
+def paths_named(data: Any) -> Iterator[str]:
+    """The import paths of the classes that a configuration names."""
+    if isinstance(data, dict) and isinstance(data.get("class_path"), str):
+        yield data["class_path"]
     if isinstance(data, dict | list):
         for value in data.values() if isinstance(data, dict) else data:
-            yield from _modules(value)
+            yield from paths_named(value)
 
 
 def _is_within(name: str, packages: Sequence[str]) -> bool:
@@ -103,10 +102,11 @@ def _imported(name: str) -> ModuleType | None:
 
 
 def _member(module: ModuleType, names: Sequence[str]) -> type | None:
-    """A class in a module, or in a class of it. Nothing of the module is run: names are looked up, not computed."""
+    """A class in a module, or in a class of it. Names are looked up and not computed, but for ours that load when first used."""
     found: Any = module
     for name in names:
-        found = vars(found).get(name)
+        lazy = found is module and _is_within(module.__name__, [OWN])
+        found = getattr(found, name, None) if lazy else vars(found).get(name)
         if not isinstance(found, type):
             return None
     assert isinstance(found, type)

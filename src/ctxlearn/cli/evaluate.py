@@ -13,7 +13,7 @@ from ctxlearn.cli.classes import Given
 from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse, wants_help
 from ctxlearn.cli.tables import aligned
 from ctxlearn.cli.train import add_class_option, base_classes, build
-from ctxlearn.escaping import printable
+from ctxlearn.escaping import printable, spreadsheet_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def write_table(per_task: pd.DataFrame, path: Path, *, bounded: bool) -> None:
     for (name, family, seed), part in per_task.groupby(["learner", "family", "seed"], sort=False):
         scores = part.pivot_table(index="task", columns="n_context", values="value")
         low, high = task_interval(scores.to_numpy(), bounded=bounded)
-        facts = {"learner": name, "family": family, "n_context": scores.columns, "seed": seed}
+        facts = {"learner": spreadsheet_safe(str(name)), "family": family, "n_context": scores.columns, "seed": seed}
         tables.append(
             pd.DataFrame({**facts, "mean": scores.mean().to_numpy(), "low": low, "high": high, "n_tasks": len(scores)})
         )

@@ -60,11 +60,11 @@ def find_learner(model: object, kind: str, *, trusted: Sequence[str] = ()) -> Le
 def scaled_by_context(learner: Learner) -> Learner:
     """The learner that estimators run: a copy, with inputs scaled by the context.
 
-    What is not a `ContextScaled` yet is put into one, so that units and missing values are no matter: a missing value then
+    What does not scale yet is put into a `ContextScaled`, so that units and missing values are no matter: a missing value then
     becomes its column's mean, unless the learner takes NaN.
     """
     own = copy.deepcopy(learner).eval().requires_grad_(False)
-    return own if isinstance(own, ContextScaled) else ContextScaled(own, sort=False).eval()
+    return own if own.scales_by_context else ContextScaled(own, sort=False).eval()
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
-from ctxlearn.learners.base import Learner
+from ctxlearn.learners.base import Learner, evaluating, on_device_of
 from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
@@ -99,13 +99,16 @@ def score_prefixes(
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
     output = answer_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
-    return score_output(output, tasks.y, tasks.n_classes).double().numpy()
+    return score_output(output, tasks.y.cpu(), tasks.n_classes).double().numpy()
 
 
 def answer_prefixes(
     learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
 ) -> Tensor:
-    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N)."""
+    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N), on the CPU.
+
+    Learner and tasks may be on any device; it is computed on the learner's.
+    """
     if not isinstance(learner, Learner):
         raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
     if not isinstance(tasks, Tasks) or not tasks.n_tasks:
@@ -118,18 +121,13 @@ def answer_prefixes(
     def answer(piece: Tensor) -> Tensor:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked
         with torch.inference_mode(), trusted_values():
-            part = tasks.tasks(piece)
-            output = learner.predict_prefixes(part.x, part.y)
+            part = tasks.tasks(piece.to(tasks.x.device))
+            output = learner.predict_prefixes(*on_device_of(learner, part.x, part.y)).cpu()
         bar.update(len(piece))
         return output
 
-    mode = learner.training
-    learner.eval()
-    try:
-        with one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
-            return torch.cat(workers.map(answer, pieces))
-    finally:
-        learner.train(mode)
+    with evaluating(learner), one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
+        return torch.cat(workers.map(answer, pieces))
 
 
 def score_output(output: Tensor, y: Tensor, n_classes: int | None) -> Tensor:

@@ -83,8 +83,10 @@ def mean_interval(
     elif np.ptp(values[0]) == 0:  # nothing to resample
         low = high = value
     else:
+        size = float(np.abs(values).max())
+        size = size if not 1e-90 < size < 1e90 else 1.0  # the bootstrap takes third powers
         result = stats.bootstrap(
-            (values[0],),
+            (values[0] / size,),
             np.mean,
             n_resamples=resamples,
             batch=max(1, 4_000_000 // n_tasks),
@@ -92,7 +94,7 @@ def mean_interval(
             method="BCa",
             rng=np.random.default_rng(seed),
         )
-        low, high = (float(bound) for bound in result.confidence_interval)
+        low, high = (size * float(bound) for bound in result.confidence_interval)
     return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
 
 

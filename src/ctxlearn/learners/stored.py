@@ -20,7 +20,7 @@ from ctxlearn.escaping import printable
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import Recorded, configuration, instantiate
 from ctxlearn.storage import CorruptFileError, TensorFile
-from ctxlearn.trust import OWN, modules_named
+from ctxlearn.trust import OWN, find_class, modules_named, paths_named
 
 SPARE_CALLS, CALLS = 2_000, 40
 """Calls of torch that the layout of a learner may make, and how many more for each tensor in its file."""
@@ -29,7 +29,14 @@ BUILDING_CALLS = 50_000
 SPARE_NUMBERS, NUMBERS = 2**27, 32
 """Numbers in tensors that it may make, and how many more for each number in its file."""
 _KINDS = {"F": "floating", "B": "floating", "I": "integer", "U": "integer", "C": "complex"}
-_DRAWS = frozenset(f"{kind}{draw}_" for kind in ("", "kaiming_", "xavier_", "trunc_") for draw in ("uniform", "normal"))
+_DRAWS = frozenset(
+    getattr(owner, f"{kind}{draw}_")
+    for owner, kinds in ((nn.init, ("", "kaiming_", "xavier_")), (Tensor, ("",)))
+    for kind in kinds
+    for draw in ("uniform", "normal")
+)
+"""Functions that draw in place, which takes long and on the device without memory draws nothing."""
+_INTERNAL = frozenset(vars(nn.Module())) | {"_arguments"}
 
 
 class TooLargeError(ValueError):
@@ -67,6 +74,7 @@ def stored_learner(
 
     if not isinstance(recipe, dict) or "class_path" not in recipe:
         raise ValueError(f"learner: expected class_path and init_args, got {printable(describe(recipe))}")
+    _refuse_readers(recipe, trusted)
     foreign = any(name != OWN for name in modules_named(recipe))
     numbers = math.inf if foreign else SPARE_NUMBERS + NUMBERS * sum(math.prod(shape) for shape, _ in wanted.values())
     try:
@@ -90,6 +98,14 @@ def stored_learner(
         weights = {name: tensor.to(types[name]) for name, tensor in weights.items()}
     learner.load_state_dict(weights, assign=own_precision or any(t.is_meta for t in learner.state_dict().values()))
     return learner.eval(), tensors
+
+
+def _refuse_readers(recipe: Any, trusted: Sequence[str]) -> None:
+    for path in paths_named(recipe):
+        if getattr(find_class(path, trusted), "reads_files", False):
+            raise ValueError(
+                f"class_path: {path} reads files of this machine, of which no learner out of a file is made"
+            )
 
 
 def load_weights(learner: Learner, weights: Mapping[str, Tensor], path: object) -> Learner:
@@ -129,7 +145,7 @@ def _is_all_weights(learner: Learner) -> bool:
             _is_plain(value, modules)
             for module in learner.modules()
             for name, value in vars(module).items()
-            if name != "_arguments"
+            if name not in _INTERNAL
         )
     )
 
@@ -153,8 +169,6 @@ def _make_arguments(learner: Learner, trusted: Sequence[str]) -> None:
 def _is_plain(value: Any, modules: Set[int]) -> bool:
     if isinstance(value, nn.Module):
         return id(value) in modules
-    if isinstance(value, nn.Parameter | Tensor):
-        return isinstance(value, nn.Parameter)  # among the module's own; others were counted
     if isinstance(value, dict):
         return all(_is_plain(v, modules) for v in value.values())
     if isinstance(value, list | tuple | set | frozenset):
@@ -166,23 +180,17 @@ def _is_plain(value: Any, modules: Set[int]) -> bool:
     return value is None or isinstance(value, bool | int | float | str | type | torch.dtype | BuiltinFunctionType)
 
 
-@dataclasses.dataclass
 class _Limits:
-    """What the construction of a learner may still make.
+    """What the construction of a learner may still make: calls of torch, and numbers in tensors."""
 
-    Attributes:
-        calls: of torch.
-        numbers: in tensors.
-    """
-
-    calls: float
-    numbers: float
+    def __init__(self, calls: float, numbers: float) -> None:
+        self._calls, self._numbers = calls, numbers
 
     def spend(self, made: Any) -> None:
-        self.calls -= 1
+        self._calls -= 1
         if isinstance(made, Tensor):
-            self.numbers -= made.numel()
-        if self.calls < 0 or self.numbers < 0:
+            self._numbers -= made.numel()
+        if self._calls < 0 or self._numbers < 0:
             raise TooLargeError("its configuration asks for a learner much larger than the weights that it holds")
 
 
@@ -191,19 +199,20 @@ class _Layout(TorchFunctionMode):
 
     def __init__(self, limits: _Limits) -> None:
         super().__init__()
-        self._limits = limits
+        self._spend = limits.spend
         self._makers = _device_constructors()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        drawn = args[0] if args else kwargs.get("tensor")
-        if getattr(func, "__name__", "") in _DRAWS and isinstance(drawn, Tensor) and drawn.is_meta:
-            made = drawn  # drawing nothing takes long
+        if func in _DRAWS:
+            made = args[0] if args else kwargs["tensor"]
+            if not made.is_meta:
+                func(*args, **kwargs)
         elif func in self._makers:
             made = func(*args, **{**kwargs, "device": "meta", **({"generator": None} if "generator" in kwargs else {})})
         else:
             made = func(*args, **kwargs)
-        self._limits.spend(made)
+        self._spend(made)
         return made
 
 

@@ -167,7 +167,7 @@ class InContextTransformer(Learner):
         """The base's; of quantiles (..., K) and labels (...) twice the mean pinball loss over labels and levels."""
         if self.readout != "quantiles" or output.ndim == y.ndim:
             return super().loss(output, y)
-        return pinball(output, y.to(output.dtype))
+        return pinball(output, y.to(output))
 
     def predict_for_loss(self, state: Read, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.tokens.shape[0])

@@ -12,6 +12,7 @@ from ctxlearn.checks import describe
 from ctxlearn.episodes import Parameters
 from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.tree import leaves, map_tensors
 
 IMPOSSIBLE = -1e3
 """The least log-likelihood of one point that counts: sums over points stay finite whatever a family returns."""
@@ -74,13 +75,10 @@ def effective_size(log_weights: Tensor) -> Tensor:
 
 def as_particles(parameters: Parameters) -> Parameters:
     """Parameters of P tasks with a leading axis of size 1 and floating numbers in float64."""
-    if isinstance(parameters, Tensor):
-        return (parameters.double() if parameters.is_floating_point() else parameters)[None]
-    if isinstance(parameters, dict):
-        return {name: as_particles(value) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(as_particles(value) for value in parameters)
-    raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(parameters)}")
+    for leaf in leaves(parameters):
+        if not isinstance(leaf, Tensor):
+            raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(leaf)}")
+    return map_tensors(lambda t: (t.double() if t.is_floating_point() else t)[None], parameters)
 
 
 def check_parameters(name: str, parameters: Parameters, family: TaskFamily) -> None:
@@ -94,7 +92,7 @@ def check_parameters(name: str, parameters: Parameters, family: TaskFamily) -> N
         ) from error
     if len(sizes) > 1 or 0 in sizes:
         raise ValueError(
-            f"{name}: expected the parameters of one or more tasks, equally many of each, got {sorted(sizes)}"
+            f"{name}: expected the parameters of at least one task, equally many of each, got {sorted(sizes)}"
         )
 
 
@@ -117,18 +115,13 @@ def _sizes(parameters: Parameters, example: Parameters) -> Iterator[int]:
 
 def to_device(parameters: Parameters, device: torch.device) -> Parameters:
     """All tensors on `device`."""
-    if isinstance(parameters, dict):
-        return {name: to_device(value, device) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(to_device(value, device) for value in parameters)
-    return parameters.to(device)
+    return map_tensors(lambda tensor: tensor.to(device), parameters)
 
 
 def n_particles(parameters: Parameters) -> int:
     """P of parameters with leading axes (1, P)."""
-    while not isinstance(parameters, Tensor):
-        parameters = next(iter(parameters.values())) if isinstance(parameters, dict) else parameters[0]
-    return parameters.shape[1]
+    first: Tensor = next(leaves(parameters))
+    return first.shape[1]
 
 
 class PoolInference(Inference):

@@ -282,6 +282,5 @@ def _fitting(learner: Learner, tasks: object) -> Tasks:
     if tasks.n_points < 2:
         raise ValueError(f"tasks: expected at least 2 points a task, one to answer from another, got {tasks.n_points}")
     x, y = learner.check_context(tasks.x, tasks.y, names=("tasks.x", "tasks.y"))
-    own = next(learner.parameters())
-    x, y = (t.clone() if t.is_inference() else t for t in (x.to(own.device), y.to(own.device)))
+    x, y = (t.clone() if t.is_inference() else t for t in (x, y))
     return Tasks(x, y, tasks.n_classes)

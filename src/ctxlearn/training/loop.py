@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -10,12 +9,12 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctxlearn.checks import trusted_values
 from ctxlearn.learners.base import Learner
 from ctxlearn.progress import progress_bar
-from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.seeding import Stream, generator_for, globally_seeded
 from ctxlearn.storage import StorageError
 from ctxlearn.threads import Workers, available_cores
 from ctxlearn.training.callbacks import Callback
@@ -23,6 +22,7 @@ from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import Checkpoint, RunFolder
 from ctxlearn.training.objective import Objective
 from ctxlearn.training.optimizers import Average, Optimizer
+from ctxlearn.training.replicas import Replicas
 from ctxlearn.training.run import Run
 from ctxlearn.training.sources import Source
 
@@ -59,9 +59,7 @@ class TrainingLoop:
         self.shards = list(range(fabric.global_rank, config.shards, fabric.world_size))
         n_workers = min(len(self.shards), config.threads or available_cores()) if fabric.device.type == "cpu" else 1
         self.workers = Workers(n_workers)
-        # torch.func swaps a module's parameters in place, so each thread computes with a module of its own
-        # around the same parameters
-        self.replicas = [learner] + [_sharing_parameters(learner) for _ in self.shards[1:]]
+        self.replicas = Replicas(fabric, learner, self.shards, config.shards, self.workers, config.seed)
         self.columns = (*COLUMNS, *source.facts(0))
         self.step = 0
         self.rows: list[tuple[Any, ...]] = []
@@ -77,8 +75,7 @@ class TrainingLoop:
     def run(self) -> Run:
         self._resume()
         config = self.config
-        for replica in self.replicas:
-            replica.train()
+        self.replicas.begin()
         bar = progress_bar(
             config.steps,
             f"train {type(self.learner).__name__}",
@@ -132,9 +129,7 @@ class TrainingLoop:
         In float64 the sum hardly depends on its order, which differs with the number of processes. Where a gradient is
         zero but for rounding (a key's bias, say), Adam would make a whole step of the difference.
         """
-        parts = self.workers.map(
-            lambda k: self._shard_gradient(step, self.shards[k], self.replicas[k]), range(len(self.shards))
-        )
+        parts = self.replicas.map(step, lambda shard, replica: self._shard_gradient(step, shard, replica))
         total = parts[0] if parts[0].device.type == "mps" else parts[0].double()  # Apple's has no float64
         for part in parts[1:]:  # in the order of the shards, so that threads do not change the bits
             total = total + part
@@ -164,7 +159,8 @@ class TrainingLoop:
     @torch.no_grad()
     def _validate(self) -> float:
         """Mean loss of the weights that would be kept now, over batches that no training step sees."""
-        with self._kept_weights():
+        seed = self._generator(Stream.VALIDATION, 2).initial_seed()
+        with self._kept_weights(), globally_seeded(seed, self.fabric.device):
             self.learner.eval()
             losses = []
             for k in range(self.config.validation_batches):
@@ -288,9 +284,3 @@ class TrainingLoop:
         metrics = {name: float(v) for name, v in zip(self.columns[1:], values, strict=True) if v != ""}
         for callback in self.callbacks:
             callback.on_metrics(int(step), metrics)
-
-
-def _sharing_parameters(learner: Learner) -> Learner:
-    """A module like `learner` around the very same parameters and buffers."""
-    shared: list[nn.Parameter | Tensor] = [*learner.parameters(), *learner.buffers()]
-    return copy.deepcopy(learner, memo={id(t): t for t in shared})

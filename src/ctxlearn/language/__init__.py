@@ -1,0 +1,48 @@
+"""Language models under the same microscope: a causal language model as a learner.
+
+    lm = load_language_model("smollm2-135m")
+    learner = LanguageModel(lm, n_features=2, n_classes=2)
+
+Names are loaded when first used, since transformers takes seconds to import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ctxlearn.lazy import names_from
+
+if TYPE_CHECKING:
+    from ctxlearn.language.choosing import CANDIDATES, FormatChoice, choose_format
+    from ctxlearn.language.language_model import Cost, LanguageModel
+    from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
+    from ctxlearn.language.meta_training import meta_train
+    from ctxlearn.language.text_format import TextFormat
+
+_HOMES = {
+    "CANDIDATES": "ctxlearn.language.choosing",
+    "CausalLM": "ctxlearn.language.loading",
+    "Cost": "ctxlearn.language.language_model",
+    "FormatChoice": "ctxlearn.language.choosing",
+    "LanguageModel": "ctxlearn.language.language_model",
+    "LoRA": "ctxlearn.language.loading",
+    "TextFormat": "ctxlearn.language.text_format",
+    "choose_format": "ctxlearn.language.choosing",
+    "load_language_model": "ctxlearn.language.loading",
+    "meta_train": "ctxlearn.language.meta_training",
+}
+
+__all__ = [
+    "CANDIDATES",
+    "CausalLM",
+    "Cost",
+    "FormatChoice",
+    "LanguageModel",
+    "LoRA",
+    "TextFormat",
+    "choose_format",
+    "load_language_model",
+    "meta_train",
+]
+
+__getattr__ = names_from(__name__, _HOMES)

@@ -1,0 +1,96 @@
+"""Meta-training: a language model learns, over many tasks, to learn from the examples in its prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ctxlearn.checks import describe
+from ctxlearn.episodes import Tasks
+from ctxlearn.language.language_model import LanguageModel
+from ctxlearn.language.loading import CausalLM, LoRA
+from ctxlearn.language.text_format import TextFormat
+from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.tasks import Augmented, TaskFamily
+from ctxlearn.training import AllPrefixes, DomainBatch, Objective, RandomSplit, Run, Source, TrainingConfig, train
+
+DEFAULT = TrainingConfig(
+    steps=200,
+    tasks_per_step=2,
+    n_points=40,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    shards=1,
+    warmup_steps=10,
+    validation_batches=4,
+    checkpoint_every=50,
+)
+"""Small steps for one or two cores. One shard, since the activations of each are held at once."""
+
+
+def meta_train(
+    lm: CausalLM,
+    family: TaskFamily | Source,
+    format: TextFormat = TextFormat(),  # noqa: B008 (frozen)
+    config: TrainingConfig = DEFAULT,
+    *,
+    out: Path | str,
+    lora: LoRA = LoRA(),  # noqa: B008 (frozen)
+    objective: Objective | None = None,
+    labellings: str = "all",
+) -> Run:
+    """Train low-rank changes of a language model on tasks written as text, by the one trainer.
+
+    The loss is that of the label tokens, among the labels. Where the format's `scale` is a number, one causal pass
+    gives it for all prefixes of a task; otherwise a context length is drawn per step. The run's folder holds the changes as safetensors
+    and not the model's own weights; it resumes like any run, and `ctxlearn.load(out)` gives the learner back on a
+    machine that has the weights. `lm` itself is not changed: it is loaded anew.
+
+    Args:
+        lm: what `load_language_model` gives.
+        family: the tasks; their classes are renamed at random, so that no word stands for a class. A `Source` is taken as it is:
+            a `Curriculum`, say, or a `DomainSource` for meta-learning over domains (M2).
+        format: how tasks are written.
+        config: how long and how; its `n_points` is the longest context plus one.
+        out: the run's folder.
+        lora: rank and seed of the changes.
+        objective: None for the loss described; `MetaAdaptation(...)` for M2, in which the low-rank changes are what adapts.
+        labellings: of the learner in use, see `LanguageModel`. In training each context is written once.
+
+    Returns:
+        The run; `run.learner` is a `LanguageModel` in evaluation mode.
+
+    Raises:
+        ValueError: arguments that do not fit together.
+        RunFolderError, StorageError, TrainingDiverged: as `ctxlearn.train`.
+
+    Source: Min et al. 2022 (MetaICL); Hu et al. 2022 for LoRA.
+    """
+    if not isinstance(lm, CausalLM):
+        raise ValueError(f"lm: expected what load_language_model gives, got {describe(lm)}")
+    if not isinstance(lora, LoRA):
+        raise ValueError(f"lora: expected a LoRA, got {describe(lora)}")
+    if lm.lora is not None:
+        raise ValueError("lm: expected a model without low-rank changes, got one that was trained; load it anew")
+    n_features, n_classes = _shape(family)
+    learner = LanguageModel(lm.with_lora(lora), n_features, n_classes, format, labellings=labellings)
+    if objective is None:
+        learner.train()
+        objective = AllPrefixes() if learner.reads_prefixes_at_once else RandomSplit()
+        learner.eval()
+    if isinstance(family, TaskFamily) and n_classes is not None:
+        family = Augmented(family, rotate=False)
+    return train(learner, family, config, out=out, objective=objective)
+
+
+def _shape(family: object) -> tuple[int | tuple[int, ...], int | None]:
+    """Features and classes of a family or of what a source draws."""
+    if isinstance(family, TaskFamily):
+        return family.n_features, family.n_classes
+    if not isinstance(family, Source):
+        raise ValueError(f"family: expected a TaskFamily or a Source, got {describe(family)}")
+    batch = family.batch(0, 0, generator_for(0, Stream.TRAINING, 0, 0))
+    tasks = batch.fresh[0] if isinstance(batch, DomainBatch) else batch
+    if not isinstance(tasks, Tasks):
+        raise ValueError(f"family: expected a source of tasks, got one that draws {describe(batch)}")
+    shape = tuple(tasks.x.shape[2:])
+    return (shape[0] if len(shape) == 1 else shape), tasks.n_classes
