@@ -37,23 +37,18 @@ class Part:
     Attributes:
         domains: the distribution over domains.
         n_points: N points per task.
-        width: of the model, both arms.
-        depth: blocks.
-        heads: of each block.
+        width, depth, heads: of the model, both arms.
         meta_steps: optimiser steps of M2.
         n_domains: domains per meta-step.
         n_tasks: tasks of a domain to adapt to in an inner step, and as many fresh ones.
         inner_steps: of M2.
         inner_size: their step size at the start; it is learned, for each parameter tensor and step.
         batch: tasks per step of in-context learning.
-        optimizer: of both arms.
-        learning_rate: of AdamW, both arms.
+        optimizer, learning_rate: of both arms.
         sizes: adaptation tasks per domain at the test.
         limits: most adaptation steps, for each size.
-        adamw_rates: tried on validation domains.
-        sgd_rates: likewise.
-        n_validation: validation domains.
-        n_test: test domains for each training seed.
+        adamw_rates, sgd_rates: tried on validation domains.
+        n_validation, n_test: validation domains, and test domains for each training seed.
         n_test_tasks: tasks on which a domain is measured.
     """
 

@@ -25,7 +25,7 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     accuracy, adapted = accuracies(sizes, numbers), adapted_accuracies(sizes, numbers)
     percents = adapted.map(lambda found: 100 * found)
     claims = decide_claims(sizes, accuracy, percents)
-    episodes = {(name, f"{on}, {way}-way", way * k): found for (name, on, way, k), found in accuracy.items()}
+    episodes = {(name, f"{on}, {n}-way", int(n) * int(k)): found for (name, on, n, k), found in accuracy.items()}
     results = lab.Samples(episodes).frame("learner", "family", "length")
     return lab.Page(
         title="Does a model that learns in context learn to read new scripts?",

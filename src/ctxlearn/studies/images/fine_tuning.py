@@ -12,9 +12,9 @@ import torch
 
 from ctxlearn import lab
 from ctxlearn.episodes import Tasks
+from ctxlearn.evaluation.queries import score_queries
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.images.metrics import answer
 from ctxlearn.studies.images.settings import ICL, M2, Meta, Sizes
 from ctxlearn.tasks import Glyphs, Labelled
 from ctxlearn.threads import Workers
@@ -96,7 +96,7 @@ def _on_script(learner: Learner, how: str, way: int, meta: Meta, seed: int, scri
             assert isinstance(tuned, Adaptable)
             take_inner_steps(tuned, tasks, RandomShots())
         found.append(tuned)
-    return [float(answer(each, script.probe, way, way, threads=1).mean()) for each in found]
+    return [float(score_queries(each, script.probe, way, way).mean()) for each in found]
 
 
 def adapted_accuracies(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from torch import Tensor
 
 from ctxlearn import lab
-from ctxlearn.episodes import Tasks
-from ctxlearn.evaluation.curves import score_output
+from ctxlearn.evaluation.queries import score_queries
 from ctxlearn.learners import Learner, MoreWays
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images.settings import (
@@ -29,12 +27,10 @@ from ctxlearn.studies.images.settings import (
     shifted,
 )
 from ctxlearn.tasks import Labelled, TaskFamily, glyphs
-from ctxlearn.threads import Workers
 
 SCRIPTS, DIGITS = "unseen scripts", "handwritten digits"
 NEW_ALPHABETS, NEW_KINDS = "unseen alphabets", "syllabaries and logographs"
 GROUPED = "in groups"
-CHUNK = 10
 
 
 def families(way: int) -> dict[str, Callable[[int], TaskFamily]]:
@@ -69,7 +65,10 @@ def episode_measurements(
             found.append(lab.Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
 
     groups = lab.call(in_groups, trained[ICL, few], many)
-    further = {few: {RANDOM: trained[RANDOM, few]}, many: {CURRICULUM: trained[CURRICULUM, many], GROUPED: groups}}
+    further: dict[int, dict[str, lab.Contestant]] = {
+        few: {RANDOM: trained[RANDOM, few]},
+        many: {CURRICULUM: trained[CURRICULUM, many], GROUPED: groups},
+    }
     for way in sizes.ways:
         plain = {name: trained[name, way] for name in (ICL, *CLASSICAL)}
         for place, make in families(way).items():
@@ -109,23 +108,9 @@ def episode_accuracy(
     """
     tasks = family.sample(n_tasks, way * (MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way))
     asked = tasks.tasks(torch.arange(min(first, n_tasks)))
-    return {"accuracy": np.stack([answer(learner, asked, way * k, way, threads) for k in shots], axis=-1)}
-
-
-def answer(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, threads: int) -> np.ndarray:
-    """Share of the last points of each task that a learner gets right from its first ones, (T,)."""
-
-    def part(rows: Tensor) -> Tensor:
-        few = tasks.tasks(rows)
-        x, y = few.x, few.y
-        with torch.inference_mode():
-            out = learner(x[:, :n_context], y[:, :n_context], x[:, -n_queries:])
-        return score_output(out, y[:, -n_queries:], tasks.n_classes).double().mean(1)
-
-    learner.eval()
-    with Workers(threads) as workers:
-        parts = workers.map(part, torch.arange(tasks.n_tasks).split(CHUNK))
-    return torch.cat(parts).numpy()
+    return {
+        "accuracy": np.stack([score_queries(learner, asked, way * k, way, threads=threads) for k in shots], axis=-1)
+    }
 
 
 def accuracies(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:

@@ -83,8 +83,7 @@ class Sizes:
         steps: optimiser steps of each training, by way; all learners have as many.
         tasks_per_step: B, by way.
         channels: of the encoder's blocks, a Conv-4.
-        width: of the transformer.
-        depth: of the transformer.
+        width, depth: of the transformer.
         n_tasks: test episodes of each N and K, per seed.
         n_grouped: of these, how many are also answered by a learner of fewer ways, in groups.
         every: steps of the curriculum at each number of ways below the last.

@@ -135,8 +135,12 @@ def section(frame: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
     """The section about real tables."""
     compared, ahead, behind = tally(frame)
     shown = {
-        (row.table, row.n_context, row.learner): f"{100 * row.mean:.1f} ({100 * row.low:.1f} to {100 * row.high:.1f})"
-        for row in frame.itertuples()
+        (
+            r["table"],
+            r["n_context"],
+            r["learner"],
+        ): f"{100 * r['mean']:.1f} ({100 * r['low']:.1f} to {100 * r['high']:.1f})"
+        for r in frame.to_dict("records")
     }
     names = [ICL, *RIVALS]
     cells = lab.Table(
