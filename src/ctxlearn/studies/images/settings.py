@@ -6,32 +6,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ctxlearn import lab
+from ctxlearn import lab, learners, training
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
-from ctxlearn.learners import (
-    CNP,
-    MAML,
-    BlockConfig,
-    Conv4,
-    GradientAdaptation,
-    InContextTransformer,
-    Learner,
-    MatchNet,
-    ProtoNet,
-)
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import Pooled, TaskFamily, glyphs
-from ctxlearn.training import (
-    Adaptable,
-    Curriculum,
-    DomainSource,
-    MetaAdaptation,
-    Plan,
-    RandomShots,
-    Source,
-    Stairs,
-    TrainingConfig,
-)
 
 ICL, PIXELS = "InContextTransformer", "NearestNeighbor"
 RANDOM = "InContextTransformer (random start)"
@@ -149,25 +127,24 @@ def training_family(way: int, alphabets: bool = False) -> Pooled:
     return glyphs("train", way, ALPHABETS if alphabets else None, augment="turn")
 
 
-def fresh_learner(name: str, sizes: Sizes, way: int, seed: int) -> Learner:
+def fresh_learner(name: str, sizes: Sizes, way: int, seed: int) -> learners.Learner:
     """An untrained learner by its name, all on the same encoder."""
-    encoder = Conv4(1, sizes.channels, seed=seed)
+    encoder = learners.Conv4(1, sizes.channels, seed=seed)
     if name == ICL:
         return StartsAsPrototypes(SHAPE, way, encoder, sizes.width, sizes.depth, hidden=2 * sizes.width, seed=seed)
     if name == RANDOM:
-        blocks = [BlockConfig(4, hidden=2 * sizes.width, activation="relu")] * sizes.depth
-        return InContextTransformer(SHAPE, way, width=sizes.width, blocks=blocks, encoder=encoder, seed=seed)
+        blocks = [learners.BlockConfig(4, hidden=2 * sizes.width, activation="relu")] * sizes.depth
+        return learners.InContextTransformer(SHAPE, way, width=sizes.width, blocks=blocks, encoder=encoder, seed=seed)
     if name == "MAML":  # second order costs twice the time of all others together
-        return MAML(SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed)
+        return learners.MAML(
+            SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed
+        )
     if name == PIXELS:
         return NearestNeighbor(None, way)
-    makers: dict[str, Callable[..., Learner]] = {
-        # shares of cosines, at most 1, are never sure of a class
-        "MatchNet": functools.partial(MatchNet, similarity="dot"),
-        "ProtoNet": ProtoNet,
-        "CNP": CNP,
-    }
-    return makers[name](SHAPE, way, encoder=encoder, seed=seed)
+    if name == "MatchNet":  # shares of cosines, at most 1, are never sure of a class
+        return learners.MatchNet(SHAPE, way, encoder=encoder, similarity="dot", seed=seed)
+    maker: Callable[..., learners.Learner] = {"ProtoNet": learners.ProtoNet, "CNP": learners.CNP}[name]
+    return maker(SHAPE, way, encoder=encoder, seed=seed)
 
 
 def shifted(name: str) -> str:
@@ -180,10 +157,12 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     few, many = sizes.ways[0], sizes.ways[-1]
     found = {}
 
-    def train(key: str, name: str, way: int, source: TaskFamily | Source | None = None, words: str = "") -> None:
+    def train(
+        key: str, name: str, way: int, source: TaskFamily | training.Source | None = None, words: str = ""
+    ) -> None:
         learner, config = fresh_learner(name, sizes, way, seed), plain_config(sizes, way, seed, name == RANDOM)
         title = f"{name}, {way}-way{words}, seed {seed}"
-        found[key, way] = lab.Training(title, learner, source or training_family(way), config, RandomShots())
+        found[key, way] = lab.Training(title, learner, source or training_family(way), config, training.RandomShots())
 
     for way in sizes.ways:
         for name in (ICL, *CLASSICAL):
@@ -196,10 +175,10 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     return found
 
 
-def plain_config(sizes: Sizes, way: int, seed: int, random_start: bool = False) -> TrainingConfig:
+def plain_config(sizes: Sizes, way: int, seed: int, random_start: bool = False) -> training.TrainingConfig:
     """Of every training but M2's."""
     adamw, muon = sizes.random_start if random_start else (sizes.learning_rate, sizes.muon_learning_rate)
-    return TrainingConfig(
+    return training.TrainingConfig(
         steps=sizes.steps[way],
         tasks_per_step=sizes.tasks_per_step[way],
         n_points=way * (MOST_SHOTS + 1),
@@ -210,25 +189,27 @@ def plain_config(sizes: Sizes, way: int, seed: int, random_start: bool = False) 
     )
 
 
-def curriculum(sizes: Sizes) -> Curriculum:
+def curriculum(sizes: Sizes) -> training.Curriculum:
     """From the fewest ways to the most, with as many tasks per step throughout, so with fewer images at first."""
     few, many = sizes.ways[0], sizes.ways[-1]
     rounds = MOST_SHOTS + 1
-    plans: dict[str, Plan] = {
-        "domains.n_way": Stairs(few, many, few, sizes.every),
-        "n_points": Stairs(rounds * few, rounds * many, rounds * few, sizes.every),
+    plans: dict[str, training.Plan] = {
+        "domains.n_way": training.Stairs(few, many, few, sizes.every),
+        "n_points": training.Stairs(rounds * few, rounds * many, rounds * few, sizes.every),
     }
-    return Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
+    return training.Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
 
 
 def m2_training(sizes: Sizes, way: int, seed: int) -> lab.Training:
     """M2 over scripts: first order, by inner steps on the encoder. A shard has one script."""
     meta = sizes.meta
     n_points = way * (2 * meta.shots + 1)
-    source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, n_points)
-    adaptation = GradientAdaptation(meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*")
-    learner = Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
-    objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
+    source = training.DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, n_points)
+    adaptation = learners.GradientAdaptation(
+        meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*"
+    )
+    learner = training.Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
+    objective = training.MetaAdaptation(inner=training.RandomShots(), outer=training.RandomShots(), divergence="skip")
     tasks = meta.n_domains * meta.n_tasks
     plain = plain_config(sizes, way, seed)
     config = replace(plain, steps=meta.steps, tasks_per_step=tasks, shards=meta.n_domains, n_points=n_points)
