@@ -48,6 +48,13 @@ def test_the_code_in_a_page_runs(page, tmp_path):
         run(["page.py"], tmp_path)
 
 
+def test_the_first_table_of_the_readme_shows_the_mean(tmp_path):
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "page.py").write_text(block[1])
+    printed = run(["page.py"], tmp_path)
+    assert re.search(r"learner +mean +low +high\n.*in context +0?\.\d+", printed), printed
+
+
 def test_the_drawn_circuits_are_those_of_the_library(tmp_path):
     run([str(ROOT / "examples" / "draw_circuits.py"), "drawn"], tmp_path)
     for path in (tmp_path / "drawn").iterdir():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +96,16 @@ class Identification:
             known = ", ".join(map(str, self.verdicts))
             raise ValueError(f"n_context: expected one of {known}, got {describe(n_context)}")
         return self.verdicts[n_context]
+
+    def __repr__(self) -> str:
+        return f"Identification(\n{textwrap.indent(str(self), '    ')}\n)"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the verdicts, and the three best candidates at each context length."""
+        verdicts = "".join(f"<li>{html.escape(line)}</li>" for line in str(self).splitlines())
+        best = self.results[self.results["rank"] <= 3][["n_context", "candidate", "total", "low", "high", "accepted"]]
+        table: str = best.to_html(index=False, float_format=lambda v: f"{v:.2f}", border=0)
+        return f"<ul>{verdicts}</ul>{table}"
 
     def __str__(self) -> str:
         lines = [str(verdict) for verdict in self.verdicts.values()]
