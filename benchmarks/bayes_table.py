@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from ctxlearn.evaluation import score_prefixes
+from ctxlearn.lab import Store
 from ctxlearn.learners import Learner, MatchNet, ProtoNet
 from ctxlearn.references import BayesOptimal, LogisticRegression, MeanThreshold, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.selection import STUDY
-from ctxlearn.studies.store import RunStore
+from ctxlearn.studies import optimal
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial, TaskFamily
 
 LENGTHS = [0, 1, 2, 4, 8, 16, 32, 49]
@@ -79,9 +79,10 @@ def main() -> None:
 
 
 def trained_learners(folder: Path) -> dict[str, Learner]:
-    """What the study selection trained in its quick profile, first seed."""
-    store = RunStore(folder)
-    return {name: store.load(training) for name, training in STUDY.trainings("quick", 0).items()}
+    """What the study optimal trained in its quick profile, first seed, as far as it is there."""
+    store = Store(folder)
+    found = {" on ".join(key): t.hash for key, t in optimal.trainings(optimal.PROFILES["quick"], 0).items()}
+    return {name: store.load_run({"run": run}) for name, run in found.items() if store.run_path(run).is_dir()}
 
 
 def row(name: str, scores: np.ndarray) -> None:

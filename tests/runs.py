@@ -10,6 +10,7 @@ import threading
 
 import torch
 
+import ctxlearn
 from ctxlearn.learners import InContextTransformer, MatchNet
 from ctxlearn.tasks import ClassPrototype
 from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, train
@@ -141,7 +142,8 @@ def result(out):
 def start(target, *arguments):
     """A process that has everything imported; it is forked from a server without threads."""
     context = multiprocessing.get_context("forkserver")
-    os.environ["PYTHONPATH"] = os.path.dirname(__file__)  # read by the server, which imports once for all
+    places = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(ctxlearn.__file__))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(places)  # read by the server, which imports once for all
     context.set_forkserver_preload(["runs"])
     process = context.Process(target=target, args=arguments)
     process.start()

@@ -11,11 +11,12 @@ from torch import nn
 from ctxlearn import Tasks, TrainingConfig, checks, load
 from ctxlearn.episodes import concatenate
 from ctxlearn.learners import CNP, MLP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
-from ctxlearn.recorded import configuration, import_class, instantiate
+from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for, initial_weights
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial
 from ctxlearn.training import FamilySource, RandomSplit
+from ctxlearn.trust import find_class
 
 NUMBERS = st.integers() | st.floats() | st.booleans()
 ANYTHING = NUMBERS | st.none() | st.text(max_size=3) | st.lists(st.integers(-2, 2), max_size=3) | st.just(torch.ones(2))
@@ -247,7 +248,7 @@ def test_a_configuration_builds_nothing_but_what_records_itself():
         configuration(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"made from arrays"):
         instantiate(configuration(zoo.labelled()))
-    assert import_class("ctxlearn.tasks.classification.Radial") is Radial
+    assert find_class("ctxlearn.tasks.classification.Radial") is Radial
 
 
 @pytest.mark.parametrize("name", [n for n in zoo.families() if "labelled" not in n and "images" not in n])

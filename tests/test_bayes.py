@@ -81,7 +81,8 @@ def brute_joint(family, x, y):
 @pytest.mark.parametrize("family", EXACT, ids=named)
 @pytest.mark.parametrize("labels", ["of the task", "contradictory"])
 def test_exact_oracles_agree_with_quadrature(family, labels, generator):
-    x, y = family.sample(3, 7, generator=generator)
+    tasks = family.sample(3, 7, generator=generator)
+    x, y = tasks.x, tasks.y
     if labels == "contradictory":
         y = torch.randint(2, y.shape, generator=generator)
     bayes = BayesOptimal(family)
@@ -127,7 +128,8 @@ MIXTURE = Mixture([Amortization(), PairwiseMetric(), Radial()], weights=[1, 2, 3
 
 
 def test_a_mixture_weighs_its_families_by_their_evidence(generator):
-    x, y = MIXTURE.sample(40, 8, generator=generator)
+    tasks = MIXTURE.sample(40, 8, generator=generator)
+    x, y = tasks.x, tasks.y
     bayes, parts = BayesOptimal(MIXTURE), [BayesOptimal(family) for family in MIXTURE.families]
     joints = torch.stack([part.log_joint_prefixes(x, y) for part in parts], dim=2)
     weighted = joints + torch.tensor(MIXTURE.weights, dtype=torch.float64).log()[:, None]
@@ -150,7 +152,8 @@ def test_the_posterior_over_families_is_calibrated(generator):
 
 
 def test_evidence_and_posterior_of_a_context_are_those_of_its_prefix(generator):
-    x, y = MIXTURE.sample(5, 6, generator=generator)
+    tasks = MIXTURE.sample(5, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     bayes = BayesOptimal(MIXTURE)
     evidence = bayes.log_evidence_prefixes(x, y)
     with_query = bayes.log_evidence_prefixes(x, y, with_query=True)
@@ -170,7 +173,8 @@ def test_evidence_and_posterior_of_a_context_are_those_of_its_prefix(generator):
 
 def test_a_family_without_a_class_is_ruled_out_by_its_label(generator):
     mixture = Mixture([Radial(), ClassPrototype(2, 3)])
-    x, y = ClassPrototype(2, 3).sample(6, 5, generator=generator)
+    tasks = ClassPrototype(2, 3).sample(6, 5, generator=generator)
+    x, y = tasks.x, tasks.y
     y[:, 1] = 2
     bayes = BayesOptimal(mixture)
     posterior = bayes.family_posterior_prefixes(x, y)
@@ -180,7 +184,8 @@ def test_a_family_without_a_class_is_ruled_out_by_its_label(generator):
 
 
 def test_everything_is_computed_in_float64(generator):
-    x, y = Amortization().sample(20, 30, generator=generator)
+    tasks = Amortization().sample(20, 30, generator=generator)
+    x, y = tasks.x, tasks.y
     bayes = BayesOptimal(Amortization())
     single, double = bayes.predict_prefixes(x, y), bayes.predict_prefixes(x.double(), y)
     assert single.dtype == torch.float32
@@ -222,7 +227,8 @@ def test_degenerate_contexts_give_finite_probabilities(bayes, context):
 
 
 def test_many_queries_are_answered_in_pieces(generator):
-    x, y = Radial().sample(2, 10, generator=generator)
+    tasks = Radial().sample(2, 10, generator=generator)
+    x, y = tasks.x, tasks.y
     queries = 3 * torch.randn(2, 1500, 2, generator=generator)
     bayes = BayesOptimal(Radial())
     out = bayes(x, y, queries)

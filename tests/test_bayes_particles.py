@@ -20,7 +20,8 @@ from ctxlearn.testing import check_learner
     ids=lambda family: f"{family.name} {list(family._arguments.values())}",
 )
 def test_particles_agree_with_the_exact_oracle(family, generator):
-    x, y = family.sample(16, 40, generator=generator)
+    tasks = family.sample(16, 40, generator=generator)
+    x, y = tasks.x, tasks.y
     exact, sampled = BayesOptimal(family), BayesOptimal(family, method="particles")
     difference = sampled.predict_prefixes(x, y).exp() - exact.predict_prefixes(x, y).exp()
     assert float(difference.abs().mean()) < 0.01
@@ -32,7 +33,8 @@ def test_particles_agree_with_the_exact_oracle(family, generator):
 
 def test_class_prototypes_on_a_line_agree_with_quadrature(generator):
     family = ClassPrototype(1)
-    x, y = family.sample(12, 12, generator=generator)
+    tasks = family.sample(12, 12, generator=generator)
+    x, y = tasks.x, tasks.y
     p = BayesOptimal(family).predict_prefixes(x, y).exp()
     at, weight = np.polynomial.legendre.leggauss(10)
     errors = []
@@ -63,7 +65,8 @@ def test_particles_keep_the_contract_of_learners():
 
 
 def test_a_context_has_one_answer_alone_in_a_batch_and_as_a_prefix(generator):
-    x, y = ClassPrototype().sample(40, 20, generator=generator)
+    tasks = ClassPrototype().sample(40, 20, generator=generator)
+    x, y = tasks.x, tasks.y
     bayes = BayesOptimal(ClassPrototype())
     prefixes = bayes.predict_prefixes(x, y)
     for i in (3, 19):
@@ -75,7 +78,8 @@ def test_a_context_has_one_answer_alone_in_a_batch_and_as_a_prefix(generator):
 
 
 def test_nothing_touches_the_global_random_state(generator):
-    x, y = ClassPrototype().sample(4, 10, generator=generator)
+    tasks = ClassPrototype().sample(4, 10, generator=generator)
+    x, y = tasks.x, tasks.y
     before = torch.random.get_rng_state()
     BayesOptimal(ClassPrototype()).predict_prefixes(x, y)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -104,7 +108,8 @@ def test_a_pool_of_tasks_is_enumerated(generator):
 
 def test_the_family_of_a_pool_is_its_tasks(generator):
     pool = Pool(ClassPrototype(), 5)
-    x, y = pool.sample(3, 6, generator=generator)
+    tasks = pool.sample(3, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     given = BayesOptimal(ClassPrototype(), pool=pool.parameters)
     assert torch.equal(BayesOptimal(pool).predict_prefixes(x, y), given.predict_prefixes(x, y))
     with pytest.raises(ValueError, match=r"^pool: expected the parameters of at least one task"):
@@ -113,7 +118,8 @@ def test_the_family_of_a_pool_is_its_tasks(generator):
 
 def test_a_large_pool_comes_close_to_the_prior(generator):
     pool = Amortization().sample_parameters(20_000, generator=generator)
-    x, y = Amortization().sample(20, 6, generator=generator)
+    tasks = Amortization().sample(20, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     difference = BayesOptimal(Amortization(), pool=pool)(x, y, x).exp() - BayesOptimal(Amortization())(x, y, x).exp()
     assert float(difference.abs().mean()) < 0.03
 
@@ -143,7 +149,8 @@ class Coins(TaskFamily):
 
 
 def test_a_family_of_ones_own_needs_two_methods(generator):
-    x, y = Coins().sample(30, 60, generator=generator)
+    tasks = Coins().sample(30, 60, generator=generator)
+    x, y = tasks.x, tasks.y
     bayes = BayesOptimal(Coins())
     p = bayes.predict_prefixes(x, y).exp()[..., 1]
     ones = y.cumsum(1) - y
@@ -179,7 +186,8 @@ class Subclass(Radial):
 
 
 def test_a_subclass_is_not_taken_for_its_parent(generator):
-    x, y = Subclass().sample(8, 10, generator=generator)
+    tasks = Subclass().sample(8, 10, generator=generator)
+    x, y = tasks.x, tasks.y
     assert not BayesOptimal(Subclass()).effective_sample_size(x, y).isinf().any()
 
 
@@ -200,7 +208,8 @@ class Counts(Coins):
 
 @pytest.mark.filterwarnings("ignore::ctxlearn.references.EffectiveSampleSizeWarning")
 def test_a_likelihood_that_cannot_be_is_named(generator):
-    x, y = Coins().sample(2, 5, generator=generator)
+    tasks = Coins().sample(2, 5, generator=generator)
+    x, y = tasks.x, tasks.y
     with pytest.raises(ValueError, match=r"Broken.log_likelihood: expected \(B, P, n\)"):
         BayesOptimal(Broken("shape"))(x, y, x)
     with pytest.raises(ValueError, match=r"Broken.log_likelihood: expected numbers, got NaN"):
@@ -211,6 +220,7 @@ def test_a_likelihood_that_cannot_be_is_named(generator):
 
 
 def test_a_collapsed_sample_is_announced(generator):
-    x, y = Radial(scale=20.0).sample(2, 6, generator=generator)
+    tasks = Radial(scale=20.0).sample(2, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     with pytest.warns(EffectiveSampleSizeWarning, match="give it more n_particles"):
         BayesOptimal(ClassPrototype(), n_particles=16)(x, y, x)

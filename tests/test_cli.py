@@ -134,7 +134,7 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == ["reproduce", "train", "evaluate", "identify", "predict", "list"]
+    assert list(COMMANDS) == ["reproduce", "train", "sweep", "evaluate", "identify", "predict", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs"}
     assert found["list"] == {"--help"}
@@ -145,12 +145,23 @@ def test_options_are_frozen(monkeypatch):
     given = train.Given(train.base_classes(), train.known_keys())
     assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--initial_weights"}
 
-    expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--out"}
+    expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--out"}
     assert options_of(evaluate.build_parser(None)) == expected
     assert {name for name in options_of(evaluate.build_parser(given)) if name != "--family+"} == expected
-    expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--out"}
+    expected = {"--help", "--replicates", "--lengths", "--n_contexts", "--seed", "--trust", "--out"}
     assert options_of(identify.build_parser()) == expected
-    expected = {"--help", "--context", "--target", "--query", "--fill", "--model", "--task", "--quantiles", "--explain"}
+    expected = {
+        "--help",
+        "--context",
+        "--target",
+        "--query",
+        "--fill",
+        "--model",
+        "--task",
+        "--quantiles",
+        "--explain",
+        "--trust",
+    }
     expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
     expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
     assert options_of(predict.build_parser()) == expected
@@ -175,7 +186,7 @@ def test_reproduce_passes_everything_on_and_shows_the_claims(monkeypatch, capsys
 
     monkeypatch.setattr(ctxlearn.studies, "reproduce", reproduce, raising=False)
     text = shown(capsys, "reproduce", "optimal")
-    assert calls.pop() == ("optimal", {"profile": "quick", "seeds": 1, "jobs": None, "out": None, "runs": None})
+    assert calls.pop() == ("optimal", {"profile": None, "seeds": 1, "jobs": None, "out": None, "runs": None})
     lines = text.splitlines()
     assert lines[-1] == str(tmp_path / "report.html")
     assert lines[1].split() == ["undecided", "icl-wins", "1.25", "[-0.5,", "3]", ">", "0"]

@@ -67,8 +67,8 @@ def failing(capsys, *arguments, status=2):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ("reproduc", "unknown command 'reproduc'; did you mean reproduce? known: reproduce, train, evaluate, "),
-        ("xyz", "unknown command 'xyz'; known: reproduce, train, evaluate, "),
+        ("reproduc", "unknown command 'reproduc'; did you mean reproduce? known: reproduce, train, sweep, evaluate, "),
+        ("xyz", "unknown command 'xyz'; known: reproduce, train, sweep, evaluate, "),
         ("--vers", "unknown option --vers; did you mean --version? ctxlearn --help shows all"),
         ("reproduce optmal", "unknown study 'optmal'; did you mean optimal? known: "),
         ("reproduce optimal --profile quik", "unknown profile 'quik'; did you mean quick? known: smoke, quick, paper"),

@@ -354,3 +354,12 @@ def test_files_come_through_pipes_and_standard_input(models, capsys, monkeypatch
     table, _ = run(capsys, "--context", "pipe", *arguments)
     writer.join()
     pd.testing.assert_frame_equal(table, expected)
+
+
+def test_a_target_may_be_called_categorical(models, capsys):
+    KNOWN.assign(kind=np.arange(16) * 100).to_csv("known.csv", index=False)
+    command = ["--context", "known.csv", "--query", "new.csv", "--target", "kind", "--model"]
+    _, said = run(capsys, *command, models["regressor"])
+    assert "regression of kind" in said
+    _, said = run(capsys, *command, models["classifier"], "--categorical", "kind")
+    assert "classification of kind" in said

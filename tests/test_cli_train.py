@@ -211,6 +211,7 @@ def test_the_examples_of_the_documentation_run(monkeypatch, capsys):
     text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
     smaller = {"train": FLAGS, "evaluate": ["--n_tasks", "4", "--n_points", "5"]}
     smaller["identify"] = ["--n_contexts", "32"]
+    smaller["sweep"] = [*FLAGS, "--jobs", "1"]
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     x, species = blobs(24)
     rows = pd.DataFrame(x, columns=["length", "width", "weight"])

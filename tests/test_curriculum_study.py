@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.evaluation.statistics import BOUNDLESS
+from ctxlearn.evaluation.time_to_threshold import StepRatio, Times, first_crossing, times
+from ctxlearn.lab.samples import Paired
 from ctxlearn.references import LinearGaussian
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.curriculum import claims as rules
 from ctxlearn.studies.curriculum import settings as plan
 from ctxlearn.studies.curriculum.claims import decide_claims, honest_test, plateau, steps_to_threshold
-from ctxlearn.studies.curriculum.crossing import BOUNDLESS, Times, first_crossing, ratio, times
-from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
-from ctxlearn.studies.curriculum.measuring import Arm, Measured
+from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.page import headline, results, sections
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, PROFILES, REVERSED, RISING, SET, SHUFFLED
+from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import Curriculum
 
 QUICK = PROFILES["quick"]
@@ -92,14 +94,23 @@ def test_all_curricula_take_the_same_steps_in_another_order_and_end_at_full_diff
     assert ways[RISING] != ways[SHUFFLED]
 
 
+def trainings(sizes, seed):
+    return {
+        (setting, arm, own): plan.training(sizes, setting, arm, k, own)
+        for setting, one in sizes.settings.items()
+        for arm in one.arms
+        for k, own in enumerate(plan.training_seeds(sizes, setting, arm, seed))
+    }
+
+
 def test_arms_of_one_seed_start_from_the_same_weights_and_no_two_seeds_of_the_study_share_a_training():
-    trainings = [plan.trainings(QUICK, seed) for seed in (0, 1)]
-    assert not {t.hash for t in trainings[0].values()} & {t.hash for t in trainings[1].values()}
-    first = {arm: trainings[0][plan.run_name(INTERLEAVED, arm, 1)] for arm in (FULL, RISING, REVERSED)}
+    both = [trainings(QUICK, seed) for seed in (0, 1)]
+    assert not {t.hash for t in both[0].values()} & {t.hash for t in both[1].values()}
+    first = {arm: both[0][INTERLEAVED, arm, 1] for arm in (FULL, RISING, REVERSED)}
     weights = [torch.cat([p.flatten() for p in t.learner.parameters()]) for t in first.values()]
     assert all(torch.equal(weights[0], w) for w in weights)
     assert {t.config for t in first.values()} == {first[FULL].config}
-    lengths = [trainings[0][plan.run_name(INTERLEAVED, FULL, k)].config.steps for k in range(4)]
+    lengths = [both[0][INTERLEAVED, FULL, k].config.steps for k in range(4)]
     assert lengths == [QUICK.long_steps, *[QUICK.settings[INTERLEAVED].steps] * 3]
 
 
@@ -135,6 +146,10 @@ def needed(*steps, reached=True, seeds=None):
     return Times(list(range(len(steps))) if seeds is None else seeds, np.array(steps, dtype=float), flags)
 
 
+def ratio(numerator, denominator, *, level):
+    return StepRatio(numerator, denominator).interval(level)
+
+
 def test_the_ratio_is_the_notes_geometric_mean_with_students_interval():
     """Steps of the runs made before the library existed: ratio 1.63 [1.25, 2.12]."""
     found = ratio(needed(2256, 1865, 1951, 1775), needed(1143, 1320, 1100, 1249), level=0.95)
@@ -161,6 +176,10 @@ def test_an_unreached_threshold_takes_away_the_bound_that_nothing_is_known_of():
     assert (both.low, both.value, both.high) == (0, 1, BOUNDLESS)
 
 
+def paired(values):
+    return Paired(values, tuple(range(len(values))), tuple(f"tasks {seed}" for seed in range(len(values))))
+
+
 def made_up(fall, *, spread=0.0, settings=QUICK, end=None):
     """Measurements where an arm's error falls in a straight line to 0 within `fall[setting, arm]` steps."""
     rng = np.random.default_rng(0)
@@ -171,15 +190,15 @@ def made_up(fall, *, spread=0.0, settings=QUICK, end=None):
             slow = fall[setting, arm] * np.exp(spread * rng.normal(size=n_seeds))
             curve = np.clip(1 - steps / slow[:, None], 0, 1)
             lengths = np.repeat(curve[:, -1, None, None], 8, 1) * np.ones(settings.n_points)
-            errors = np.repeat(curve[..., None], 8, 2)
+            errors = np.repeat(curve[:, None], 8, 1)
             budgets = settings.budgets if setting == INTERLEAVED else (sizes.steps,)
-            arms[setting, arm] = Arm(list(range(n_seeds)), steps, errors, dict.fromkeys(budgets, lengths))
+            arms[setting, arm] = Arm(steps, paired(errors), dict.fromkeys(budgets, paired(lengths)))
     for arm, level in (end or {FULL: 0.1, RISING: 0.1}).items():
         steps = np.arange(100, settings.long_steps + 1, 100)
-        noise = 0.01 * rng.normal(size=(1, len(steps), 8))
-        long[arm] = Arm([0], steps, level + noise, {})
-    zero = np.ones(len(arms[INTERLEAVED, FULL].seeds))
-    return Measured(arms, long, zero, np.full(settings.n_points, 0.2))
+        noise = 0.01 * rng.normal(size=(1, len(steps), 8)).swapaxes(1, 2)
+        long[arm] = Arm(steps, paired(level + noise), {})
+    zero = np.ones((len(arms[INTERLEAVED, FULL].errors.seeds), 8))
+    return Measured(arms, long, paired(zero), paired(np.full((1, 8, settings.n_points), 0.2)))
 
 
 EQUAL = {(s, a): 2000.0 for s, one in QUICK.settings.items() for a in one.arms} | {
@@ -250,9 +269,9 @@ def test_what_is_better_in_the_end_is_decided_by_the_long_runs_alone(end, verdic
 
 
 def test_an_arm_that_still_falls_is_said_to():
-    falling = Arm([0], np.arange(8), np.linspace(0.8, 0.1, 8)[None, :, None] * np.ones(3), {})
+    falling = Arm(np.arange(8), paired(np.linspace(0.8, 0.1, 8) * np.ones((1, 3, 1))), {})
     assert rules.still_falling(falling) == pytest.approx(1 - 0.15 / 0.35)
-    assert rules.late_errors(falling) == pytest.approx(np.full((1, 3), 0.15))
+    assert rules.late_errors(falling).values == pytest.approx(np.full((1, 3), 0.15))
 
 
 def test_the_page_writes_what_was_not_reached_as_such():

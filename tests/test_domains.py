@@ -123,7 +123,8 @@ def test_bayes_after_earlier_tasks_is_that_of_one_linear_model(m, n, noise, gene
 
 def test_without_noise_few_and_many_earlier_points_are_finite(generator):
     domains = GaussianWeights(3, noise=0.0)
-    x, y = domains.pooled().sample(2, 6, generator=generator)
+    tasks = domains.pooled().sample(2, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     for n in (0, 1, 3, 8):
         tasks = domains.sample_domain(generator=generator).sample(4, max(1, n), generator=generator)
         bayes = DomainBayes(domains, tasks.x[:, :n], tasks.y[:, :n])
@@ -228,7 +229,8 @@ def test_domains_of_ones_own(generator):
     assert domain.name == "shifted"
     check_family(domain)
     check_family(Shifted().pooled())
-    x, y = domain.sample(2, 3, generator=generator)
+    tasks = domain.sample(2, 3, generator=generator)
+    x, y = tasks.x, tasks.y
     with pytest.raises(ValueError, match=r"Shifted has no likelihood.*log_prior\(parameters, latents\)"):
         BayesOptimal(domain).predict_prefixes(x, y)
 

@@ -1,5 +1,6 @@
 import copy
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -8,16 +9,26 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.lab import Paired, Samples
+from ctxlearn.lab.calls import trainings_in
+from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import AdaptationDiverged
 from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.domains import STUDY
-from ctxlearn.studies.domains.adapting import NOT_AT_ALL, OWN, Way, best_way, follow, meet, score, ways_of
-from ctxlearn.studies.domains.deciding import decide_claims, passed
-from ctxlearn.studies.domains.measuring import CHANCE, GIVEN, ICL, KNOWN, M2, UNKNOWN, Measured
-from ctxlearn.studies.domains.page import found, section
-from ctxlearn.studies.domains.settings import GATE, PROFILES
-from ctxlearn.studies.domains.study import fresh_learner, icl_training, m2_training
+from ctxlearn.studies.domains.claims import decide_claims, passed
+from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Way, best_way, follow, meet, score, ways_of
+from ctxlearn.studies.domains.metrics import (
+    CHANCE,
+    GIVEN,
+    KNOWN,
+    UNKNOWN,
+    Measured,
+    adapted_error,
+    unadapted_error,
+)
+from ctxlearn.studies.domains.page import headline, section
+from ctxlearn.studies.domains.settings import GATE, ICL, M2, PROFILES, fresh_learner, icl_training, m2_training
 from ctxlearn.training import Adaptable
 
 PARTS = PROFILES["quick"]
@@ -48,9 +59,10 @@ def test_it_runs_from_end_to_end_and_its_numbers_have_their_form(smoke):
 
 
 def test_one_job_gives_the_same_numbers_as_two(smoke, tmp_path):
-    alone = reproduce(
-        "domains", profile="smoke", jobs=1, out=tmp_path / "alone", runs=smoke.folder / "runs", progress=False
-    )
+    runs = tmp_path / "runs"  # trainings are found again, measurements are not
+    shutil.copytree(smoke.folder / "runs", runs, ignore=shutil.ignore_patterns("samples"))
+    alone = reproduce("domains", profile="smoke", jobs=1, out=tmp_path / "alone", runs=runs, progress=False)
+    assert 0 < alone.jobs_done < smoke.jobs_done
     for name in ("results.csv", "claims.json", "report.html", "ways_regression.csv", "ways_classification.csv"):
         assert (alone.folder / name).read_bytes() == (smoke.folder / name).read_bytes()
 
@@ -73,7 +85,8 @@ def test_the_quick_profile_is_the_test_that_was_fixed():
     assert part.n_validation == 8
     assert part.n_test >= 24
     assert (part.domains.spread, part.domains.noise, part.domains.n_features, part.n_points) == (0.3, 0.5, 5, 11)
-    assert set(STUDY.trainings("quick", 0)) == {f"{name}, {arm}" for name in PARTS for arm in (M2, ICL)}
+    trained = {t.name for m in all_measurements(STUDY.plan(PARTS, 0)) for t in trainings_in(m.call)}
+    assert trained == {f"{arm}, {name}, seed 0" for name in PARTS for arm in (M2, ICL)}
 
 
 def test_domains_met_are_new_for_each_stream_and_seed_and_the_same_again():
@@ -109,12 +122,52 @@ def test_a_way_that_explodes_counts_as_infinitely_bad_and_is_not_chosen():
     assert best_way(ways, np.full((1, 5), 3.0)) == Way("sgd", 0.1, 3)
 
 
+def test_the_way_is_chosen_on_validation_domains_and_an_adaptation_that_explodes_counts_as_none():
+    part = replace(SMALL, adamw_rates=(), sgd_rates=(1e30,))
+    learner = fresh_learner(part, 0).eval()
+    plain = unadapted_error(learner, part, 0, 1)["error"]
+    assert plain.shape == (part.n_test, part.n_points)
+    exploding = adapted_error(learner, part, part.sizes[0], 0, 2)
+    assert Way(**exploding["facts"]["way"]) == NOT_AT_ALL
+    assert np.array_equal(exploding["error"], plain)
+    scores = [score(learner, met).mean() for met in meet(part, 0, Stream.VALIDATION, part.n_validation)]
+    assert exploding["facts"]["validation"] == pytest.approx(np.mean(scores))
+    good = adapted_error(learner, SMALL, SMALL.sizes[1], 0, 1)
+    way = Way(**good["facts"]["way"])
+    assert way.steps
+    assert good["facts"]["validation"] < exploding["facts"]["validation"]
+    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    followed = follow(learner, met, SMALL.sizes[1], way.optimizer, way.rate, [way.steps])[way.steps]
+    assert np.array_equal(good["error"][0], followed)
+
+
+def test_a_way_that_diverges_on_a_test_domain_only_is_counted(monkeypatch):
+    part, learner = replace(SMALL, n_validation=1), fresh_learner(SMALL, 0).eval()
+    seen = []
+
+    def diverging(learner, met, size, optimizer, rate, at):
+        seen.append(met)
+        good = {step: np.zeros(part.n_points) for step in at}
+        validation = len(seen) <= len(ways_of(part, learner, part.limits[0]))
+        return good if validation else {step: np.full(part.n_points, np.inf) for step in at}
+
+    monkeypatch.setattr("ctxlearn.studies.domains.metrics.follow", diverging)
+    found = adapted_error(learner, part, part.sizes[0], 0, 1)
+    assert found["facts"]["diverged"] == part.n_test
+    assert np.array_equal(found["error"], unadapted_error(learner, part, 0, 1)["error"])
+
+
 def test_own_steps_that_explode_count_as_infinitely_bad():
     met = meet(SMALL, 0, Stream.TEST, 1)[0]
     learner = Adaptable(fresh_learner(SMALL, 0), replace(SMALL.adaptation, step_size=1e30)).eval()
     assert np.isinf(follow(learner, met, 4, OWN, 0.0, [2])[2]).all()
     with pytest.raises(AdaptationDiverged):
         learner.adaptation.adapt(lambda p: p["out.bias"].sum() * torch.inf, dict(learner.learner.named_parameters()))
+
+
+def paired(values):
+    seeds = tuple(range(len(values)))
+    return Paired(values, seeds, tuple(f"domains of seed {seed}" for seed in seeds))
 
 
 def made_up(part, gains, *, seeds=3, gate=0.35, spread=0.01, name="regression"):
@@ -139,7 +192,8 @@ def made_up(part, gains, *, seeds=3, gate=0.35, spread=0.01, name="regression"):
             for size in part.sizes
         ]
     )
-    return Measured({k: np.broadcast_to(v, (*v.shape[:2], n)) for k, v in values.items()}, validation, ways, 0)
+    values = Samples({key: paired(np.broadcast_to(v, (*v.shape[:2], n))) for key, v in values.items()})
+    return Measured(values, paired(validation), ways, 0)
 
 
 def verdicts(gains, **changes):
@@ -169,10 +223,10 @@ def test_claims_on_made_up_numbers(seeds):
 def test_a_seed_that_did_not_converge_makes_the_outcome_undecided_and_is_named_not_dropped():
     part = PARTS["regression"]
     measured = made_up(part, (0.08, 0.01, 0.0), seeds=3)
-    measured.validation[1] += 0.2
+    measured.validation.values[1] += 0.2
     assert passed(part, measured) is None
     parts = {"regression": part}
-    assert "undecided" in found(parts, {"regression": measured})
+    assert "undecided" in headline(part, measured)
     words = section("regression", part, measured).paragraphs
     assert f"The gate of convergence is {GATE:g}: not reached by seed 1" in words[2]
     claims = {c.id: c for c in decide_claims(parts, {"regression": measured})}

@@ -19,12 +19,23 @@ def run(arguments, folder):
     [
         ("own_family.py", ["30"], "claim: in context is better"),
         ("own_learner.py", [], "kernel vote"),
+        ("own_study.py", ["smoke"], "report.html"),
         ("draw_circuits.py", ["drawn"], "circuit-protonet.svg"),
         ("draw_tables.py", ["drawn"], "tables-regression.png"),
     ],
 )
 def test_an_example_runs_and_says_what_it_found(name, arguments, words, tmp_path):
     assert words in run([str(ROOT / "examples" / name), *arguments], tmp_path)
+
+
+def test_the_example_of_a_study_runs_by_its_import_path_and_is_short(tmp_path):
+    text = (ROOT / "examples" / "own_study.py").read_text()
+    assert len(text.splitlines()) < 80
+    (tmp_path / "own_study.py").write_text(text)
+    command = ["-m", "ctxlearn", "reproduce", "own_study.STUDY", "--profile", "smoke", "--jobs", "2", "--out", "out"]
+    assert "beats-1-nn" in run(command, tmp_path)
+    assert {p.name for p in (tmp_path / "out" / "figures").iterdir()} == {"stripes.png", "stripes.svg"}
+    assert "ctxlearn reproduce own_study.STUDY --profile smoke" in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/expressiveness.md", "docs/identification.md", "docs/tables.md"])

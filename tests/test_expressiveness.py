@@ -9,11 +9,13 @@ from torch import nn
 
 import ctxlearn
 from ctxlearn.expressiveness import circuit, construct
-from ctxlearn.learners import CNP, MLP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
+from ctxlearn.expressiveness.initialization import StartsAsPrototypes
+from ctxlearn.learners import CNP, MLP, BlockConfig, Conv4, InContextTransformer, MatchNet, ProtoNet
+from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import GradientDescent, NearestNeighbor
 from ctxlearn.seeding import initial_weights
 from ctxlearn.storage import load_tensors, save_tensors
-from ctxlearn.tasks import ClassPrototype
+from ctxlearn.tasks import ClassPrototype, glyphs
 from ctxlearn.testing import check_learner
 
 MASKS = ("context", "context_and_self", "full", "causal")
@@ -238,3 +240,23 @@ def test_a_circuit_can_be_read():
     plan = circuit(ProtoNet(2, 2, width=3))
     assert [layer.job.split(":")[0] for layer in plan.layers] == ["encode each point", "average", "measure"]
     assert all(isinstance(BlockConfig(), type(block)) for block in construct(ProtoNet(2, 2, width=3)).block_configs)
+
+
+@pytest.mark.parametrize("shots", [1, 2, 5])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_untrained_a_transformer_that_starts_as_protonet_is_it(shots, depth):
+    encoder = Conv4(1, (4, 4, 4, 8))
+    start = StartsAsPrototypes((1, 28, 28), 3, encoder, width=24, depth=depth, hidden=8)
+    rule = ProtoNet((1, 28, 28), 3, encoder=encoder)
+    episode = glyphs("validation", 3).sample(4, 18, generator=torch.Generator().manual_seed(0)).split(3 * shots)
+    answers = (m(episode.context_x, episode.context_y, episode.query_x).log_softmax(-1) for m in (start, rule))
+    torch.testing.assert_close(*answers, rtol=0, atol=1e-4)
+
+
+def test_a_transformer_that_starts_as_protonet_is_rebuilt_from_its_arguments():
+    first = StartsAsPrototypes((1, 28, 28), 3, Conv4(1, (4, 4, 4, 8), seed=3), width=24, hidden=8, seed=5)
+    again = instantiate(configuration(first))
+    for (name, p), q in zip(first.named_parameters(), again.parameters(), strict=True):
+        assert torch.equal(p, q), name
+        trained = name.startswith("encoder.") or (name.startswith("blocks.") and p.ndim > 1)
+        assert p.requires_grad == q.requires_grad == trained

@@ -3,31 +3,22 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from ctxlearn.expressiveness.initialization import StartsAsProtoNet
+from ctxlearn.lab import Paired, Samples
+from ctxlearn.lab.calls import trainings_in
+from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.recorded import configuration, instantiate
-from ctxlearn.studies import reproduce
+from ctxlearn.studies import optimal, reproduce
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
-from ctxlearn.studies.expressiveness import STUDY
-from ctxlearn.studies.expressiveness.exactness import Exact, decide_exactness, digits
-from ctxlearn.studies.expressiveness.neighbours import decide_space, nearest
-from ctxlearn.studies.expressiveness.ridge_rates import SIZES, Rates, chebyshev_steps, decide_rates, equal_steps
-from ctxlearn.studies.expressiveness.space import PLACES, disagreement, distance_matrix, embed
-from ctxlearn.studies.expressiveness.space_drawing import Group, Point, draw_plane
-from ctxlearn.studies.expressiveness.starts import (
-    ARMS,
-    CONSTRUCTED,
-    RANDOM,
-    STANDARD,
-    Starts,
-    StartsAsProtoNet,
-    decide_starts,
-    starting_points,
-)
-from ctxlearn.studies.optimal import STUDY as OPTIMAL
+from ctxlearn.studies.expressiveness import PROFILES, STUDY, exactness, initialization, ridge_rates, space
+from ctxlearn.studies.expressiveness.initialization import ARMS, CONSTRUCTED, RANDOM, STANDARD, starting_points
+from ctxlearn.studies.expressiveness.space import PLACES, disagreement, distance_matrix, draw_plane, nearest
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +44,25 @@ def test_the_smoke_profile_runs_and_every_construction_is_exact(smoke):
     }
 
 
+def test_a_page_is_drawn_again_without_measuring(smoke, tmp_path):
+    again = reproduce(
+        "expressiveness", profile="smoke", jobs=1, out=tmp_path / "again", runs=smoke.folder / "runs", progress=False
+    )
+    assert smoke.jobs_done > 0
+    assert again.jobs_done == 0
+    for name in ("report.html", "claims.json", "results.csv", "exactness.csv", "disagreement.csv"):
+        assert (again.folder / name).read_bytes() == (smoke.folder / name).read_bytes()
+
+
 def test_trainings_are_those_of_optimal_but_for_the_starts():
-    for profile in ("smoke", "quick", "paper"):
-        theirs = {t.hash for t in OPTIMAL.trainings(profile, 1).values()}
-        own = {name: t.hash not in theirs for name, t in STUDY.trainings(profile, 1).items()}
-        assert all(name.split(",")[0] in ARMS for name, new in own.items() if new)
-        longest = max(int(name.split(", ")[1].split()[0]) for name in own if name.startswith(STANDARD))
-        assert not own[f"{STANDARD}, {longest} steps"]
+    for sizes in PROFILES.values():
+        theirs = {t.hash for t in optimal.trainings(sizes.trained, 1).values()}
+        planned = all_measurements(STUDY.plan(sizes, 1))
+        own = {t.hash: t.name for m in planned for t in trainings_in(m.call)}
+        new = {name for run, name in own.items() if run not in theirs}
+        budgets = {arm: [*sizes.start_steps] for arm in ARMS}
+        budgets[STANDARD] = budgets[STANDARD][:-1]  # the last one is the study's
+        assert new == {f"{arm}, {steps} steps, seed 1" for arm in ARMS for steps in budgets[arm]}
 
 
 def test_a_start_is_protonet_and_is_rebuilt_from_its_arguments():
@@ -84,26 +87,27 @@ def test_a_start_is_protonet_and_is_rebuilt_from_its_arguments():
     assert any(not torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def paired(values):
+    return Paired(np.asarray(values), tuple(range(len(values))), tuple(f"tasks {i}" for i in range(len(values))))
+
+
 def made_up(n_seeds, distances, n_tasks=200):
     """Decisions in which a model differs from each other learner at a given rate."""
     found = {}
-    for seed in range(n_seeds):
-        random = np.random.default_rng(seed)
-        found[seed] = {}
-        for place in PLACES:
-            model = random.integers(0, 2, (n_tasks, 2, 8)).astype(float)
-            others = {
-                name: np.where(random.random(model.shape) < rate, 1 - model, model) for name, rate in distances.items()
-            }
-            found[seed][place] = {**{f"{ICL} on {p}": model for p in (*FAMILIES, MIXTURE)}, **others}
-    return found
+    random = np.random.default_rng(0)
+    for place in PLACES:
+        model = random.integers(0, 2, (n_seeds, n_tasks, 16)).astype(float)
+        found |= {(f"{ICL} on {p}", place): paired(model) for p in (*FAMILIES, MIXTURE)}
+        for name, rate in distances.items():
+            found[name, place] = paired(np.where(random.random(model.shape) < rate, 1 - model, model))
+    return Samples(found)
 
 
 def space_claims(bayes, rivals, n_seeds):
     rates = {BAYES_MIXTURE: bayes, **{f"Bayes of {place}": bayes for place in PLACES}}
     rates |= {f"{name} on {place}": rivals for place, name in MADE_FOR.items()}
     decided = made_up(n_seeds, {**rates, "1-NN": 0.4})
-    return decided, {c.id: c for c in decide_space(decided)}
+    return decided, {c.id: c for c in space.claims(decided)}
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])
@@ -119,13 +123,27 @@ def test_claims_of_nearness_follow_the_distances(n_seeds):
     assert "holds" not in {level["icl-mixture-nearest-to-bayes"].verdict}
 
 
+def test_the_least_of_several_differences_is_above_zero_only_if_all_are_and_below_if_one_is_for_all_their_number():
+    random = np.random.default_rng(1)
+    gaps = {
+        name: paired(middle + random.normal(size=(1, 400))) for name, middle in (("a", 2.0), ("b", 1.0), ("c", 3.0))
+    }
+    least = space.Least(gaps)
+    found = least.interval(0.9)
+    assert least.closest == "b"
+    assert found.value == gaps["b"].mean()
+    assert found.low == min(gap.interval(0.9).low for gap in gaps.values()) > 0
+    assert found.high == gaps["b"].interval(1 - 0.1 / 3).high > gaps["b"].interval(0.9).high
+
+
 def test_claims_about_starts_follow_the_accuracies():
     random = np.random.default_rng(0)
     noise = random.normal(size=(1, 400))
     accuracy = {(arm, k): 80 + noise + random.normal(size=(1, 400)) for arm in ARMS for k in (0, 10, 20)}
     accuracy[CONSTRUCTED, 10] += 3
     accuracy[CONSTRUCTED, 20] -= 3
-    verdicts = {c.id: c.verdict for c in decide_starts(Starts(accuracy, noise, (0, 10, 20)))}
+    found = Samples({(arm, k, MIXTURE): paired(values) for (arm, k), values in accuracy.items()})
+    verdicts = {c.id: c.verdict for c in initialization.claims(found, (10, 20))}
     assert verdicts == {
         "construction-beats-random-start-10-steps": "holds",
         "construction-beats-random-start-20-steps": "fails",
@@ -134,55 +152,40 @@ def test_claims_about_starts_follow_the_accuracies():
 
 
 def test_claims_of_exactness_count_digits():
-    def row(group, error):
-        return Exact(group, group, "context", 4, 2, 9, 1, "softmax", error, 1e-5, 3.0, 12)
+    errors = (("a", 1e-12), ("a", 1e-10), ("b", 1e-8), ("c", 0.0))
+    row = {"mask": "context", "n_context": 4, "n_contexts": 12, "seed": 0}
+    table = pd.DataFrame([{**row, "group": group, "name": group, "error64": error} for group, error in errors])
+    found = exactness.claims(table)
+    assert [c.verdict for c in found] == ["holds", "fails", "holds"]
+    assert found[0].value == found[0].low == found[0].high == pytest.approx(10)
+    assert (found[0].n_tasks, found[0].seeds) == (24, 1)
+    assert exactness.digits(0.0) == 16
 
-    claims = decide_exactness([row("a", 1e-12), row("a", 1e-10), row("b", 1e-8), row("c", 0.0)], 1)
-    assert [c.verdict for c in claims] == ["holds", "fails", "holds"]
-    assert claims[0].value == pytest.approx(10)
-    assert digits(0.0) == 16
+
+def test_a_mask_that_only_one_step_is_exact_under_says_so():
+    rows = [("1 steps", "full"), ("2 steps", "full"), ("1 steps", "causal")]
+    assert exactness.masks_of(pd.DataFrame(rows, columns=["name", "mask"])) == "full, causal (k = 1)"
 
 
 def test_claims_of_rates_are_about_the_worst():
-    error = {(name, k): np.array([0.1, 0.2]) for name in SIZES for k in (1, 2)}
-    bound = {key: 0.3 if key[0] == SIZES[0] else 0.15 for key in error}
-    assert [c.verdict for c in decide_rates(Rates(error, bound, 5.0, 2, 4))] == ["holds", "fails"]
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 8, 32])
-def test_steps_contract_every_curvature_as_much_as_their_rates_say(k):
-    low, high = 0.2, 5.0
-    curvature = np.linspace(low, high, 500)
-    for steps, kappa, factor in ((equal_steps, high / low, 1), (chebyshev_steps, (high / low) ** 0.5, 2)):
-        sizes = steps(k, low, high)
-        assert len(sizes) == k
-        left = np.abs(np.prod([1 - size * curvature for size in sizes], axis=0)).max()
-        assert left <= factor * ((kappa - 1) / (kappa + 1)) ** k * (1 + 1e-9)
-
-
-def test_points_of_the_plane_are_found_again():
-    points = np.random.default_rng(0).normal(size=(12, 2))
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    plane = embed(distances)
-    assert plane.stress < 1e-6
-    assert np.linalg.norm(plane.points[:, None] - plane.points[None], axis=-1) == pytest.approx(distances, abs=1e-6)
-    corners = embed(1 - np.eye(4))  # four points at equal distances do not fit in the plane
-    assert corners.stress > 0.1
-    assert embed(np.zeros((3, 3))).stress == 0
+    error = {name: np.array([[0.1, 0.1], [0.2, 0.2]]) for name in ridge_rates.SCHEDULES}
+    bound = {name: np.full(2, value) for name, value in zip(ridge_rates.SCHEDULES, (0.3, 0.15), strict=True)}
+    rates = ridge_rates.Rates((1, 2), error, bound, 5.0)
+    assert [c.verdict for c in ridge_rates.claims(rates)] == ["holds", "fails"]
 
 
 def test_disagreement_is_a_share_and_ties_count_half():
     first, second = np.array([[[0, 1, 1, 0.5]]]), np.array([[[0, 0, 1, 1]]])
-    assert disagreement(first, second) == pytest.approx([37.5])
-    matrix = distance_matrix({"a": first, "b": second})
+    decided = Samples({("a", "here"): paired(first), ("b", "here"): paired(second)})
+    assert disagreement(decided, "a", "b", ("here",)).values == pytest.approx(np.array([[37.5]]))
+    matrix = distance_matrix({"a": first[0], "b": second[0]})
     assert matrix == pytest.approx(np.array([[0, 37.5], [37.5, 0]]))
 
 
 def test_no_label_lies_on_another():
     random = np.random.default_rng(0)
-    points = [Point("a", f"some algorithm {i}", tuple(place)) for i, place in enumerate(random.normal(size=(25, 2)))]
-    points.append(Point("a", "", (0.0, 0.0)))
-    figure = draw_plane(points, {"a": Group("words", "#000000", "o")}, title="t", width=9, height=7)
+    names = [f"some algorithm {i}" for i in range(25)] + [f"{ICL} on {MIXTURE}, seed 1"]
+    figure = draw_plane(names, np.concatenate([random.normal(size=(25, 2)), np.zeros((1, 2))]), title="t")
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw_without_rendering()
     boxes = [t.get_window_extent(renderer) for t in figure.axes[0].texts]

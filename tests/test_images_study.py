@@ -4,25 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlearn.learners import Conv4, ProtoNet
-from ctxlearn.recorded import configuration, instantiate
+from ctxlearn.lab.calls import trainings_in
+from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.studies import reproduce
-from ctxlearn.studies.images import STUDY
-from ctxlearn.studies.images.adapting import meet
-from ctxlearn.studies.images.measuring import digits
+from ctxlearn.studies.images import PROFILES, STUDY
+from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet
+from ctxlearn.studies.images.metrics import GROUPED, SCRIPTS, digits, episode_accuracy, scripts
 from ctxlearn.studies.images.settings import (
     CLASSICAL,
     CURRICULUM,
     ICL,
+    M2,
     OTHERS,
     PIXELS,
-    PROFILES,
     RANDOM,
     SHIFTED,
-    run_name,
+    fresh_learner,
+    m2_training,
     training_family,
+    trainings,
 )
-from ctxlearn.studies.images.starts import StartsAsPrototypes
 from ctxlearn.tasks import glyphs
 from ctxlearn.tasks.written import glyph_index
 
@@ -55,26 +56,31 @@ def test_its_numbers_have_their_form_and_none_is_missing(done):
 
 def test_every_profile_gives_all_learners_of_a_number_of_ways_the_same_training():
     for name in ("smoke", "quick"):
-        settings = PROFILES[name]
-        trainings = STUDY.trainings(name, 0)
-        assert len(trainings) == len(settings.ways) * (1 + len(CLASSICAL)) + 1 + len(SHIFTED) + 2
-        for way in settings.ways:
-            configs = [trainings[run_name(learner, way)].config for learner in (ICL, *CLASSICAL)]
+        sizes = PROFILES[name]
+        named = trainings(sizes, 0)
+        assert len(named) == len(sizes.ways) * (1 + len(CLASSICAL)) + 1 + len(SHIFTED) + 2
+        for way in sizes.ways:
+            configs = [named[learner, way].config for learner in (ICL, *CLASSICAL)]
             assert all(config == configs[0] for config in configs)
-        assert name == "smoke" or settings.n_tasks >= 600
+        assert name == "smoke" or sizes.n_tasks >= 600
+
+
+def test_everything_that_is_trained_is_measured():
+    sizes = PROFILES["smoke"]
+    measured = {t.hash for m in all_measurements(STUDY.plan(sizes, 0)) for t in trainings_in(m.call)}
+    assert measured == {t.hash for t in trainings(sizes, 0).values()}
 
 
 def test_what_is_tested_on_is_never_trained_on():
-    scripts = {
-        split: {s["code"] for s in glyph_index()["scripts"] if s["split"] == split} for split in ("train", "test")
-    }
-    for name, training in STUDY.trainings("quick", 0).items():
+    codes = {split: {s["code"] for s in glyph_index()["scripts"] if s["split"] == split} for split in ("train", "test")}
+    for name, training in trainings(PROFILES["quick"], 0).items():
         source = training.source
         domains = getattr(source, "domains", None) or source.family.domains
-        assert set(domains.names) <= scripts["train"], name
+        assert set(domains.names) <= codes["train"], name
     few = PROFILES["quick"].ways[0]
-    for script in meet(PROFILES["smoke"], 0):
-        assert script.name in scripts["test"]
+    smoke = PROFILES["smoke"]
+    for script in meet(smoke.ways[0], smoke.meta, 0):
+        assert script.name in codes["test"]
         seen, asked = (
             {image.numpy().tobytes() for image in part.x.flatten(0, 1)} for part in (script.adaptation, script.probe)
         )
@@ -86,27 +92,38 @@ def test_what_is_tested_on_is_never_trained_on():
     assert {kinds[name] for name in others.domains.names} == set(OTHERS)
 
 
-@pytest.mark.parametrize("shots", [1, 2, 5])
-@pytest.mark.parametrize("depth", [2, 3])
-def test_untrained_the_transformer_is_protonet(shots, depth):
-    encoder = Conv4(1, (4, 4, 4, 8))
-    start = StartsAsPrototypes((1, 28, 28), 3, encoder, width=24, depth=depth, hidden=8)
-    rule = ProtoNet((1, 28, 28), 3, encoder=encoder)
-    episode = glyphs("validation", 3).sample(4, 18, generator=torch.Generator().manual_seed(0)).split(3 * shots)
-    answers = (m(episode.context_x, episode.context_y, episode.query_x).log_softmax(-1) for m in (start, rule))
-    torch.testing.assert_close(*answers, rtol=0, atol=1e-4)
-
-
-def test_a_start_is_rebuilt_from_its_arguments():
-    first = StartsAsPrototypes((1, 28, 28), 3, Conv4(1, (4, 4, 4, 8), seed=3), width=24, hidden=8, seed=5)
-    again = instantiate(configuration(first))
-    for (name, p), q in zip(first.named_parameters(), again.parameters(), strict=True):
-        assert torch.equal(p, q), name
-        trained = name.startswith("encoder.") or (name.startswith("blocks.") and p.ndim > 1)
-        assert p.requires_grad == q.requires_grad == trained
-
-
 def test_digits_are_images_of_the_glyphs_form():
     tasks = digits(5).sample(3, 10, generator=torch.Generator().manual_seed(0))
     assert tasks.x.shape == (3, 10, 1, 28, 28)
     assert np.isclose(float(tasks.x.max()), 1.0, atol=0.1)
+
+
+def test_learners_of_one_place_and_way_answer_the_same_episodes_and_in_groups_the_first_of_them():
+    sizes = PROFILES["smoke"]
+    many = sizes.ways[-1]
+    asked = {m.key: m for m in all_measurements(STUDY.plan(sizes, 0)) if m.key[1:] == (SCRIPTS, many)}
+    assert len({m.pairing for m in asked.values()}) == 1
+    drawn = {tuple(m.call.arguments[name] for name in ("way", "n_tasks", "seed")) for m in asked.values()}
+    assert len(drawn) == 1
+    assert asked[GROUPED, SCRIPTS, many].call.arguments["first"] == sizes.n_grouped
+    learner = fresh_learner(PIXELS, sizes, many, 0)
+    every, some = (
+        episode_accuracy(learner, scripts(many), many, (1, 2), 8, first, 0, 1)["accuracy"] for first in (8, 3)
+    )
+    assert every.shape == (8, 2)
+    assert np.array_equal(every[:3], some)
+
+
+def test_adapting_starts_from_the_learner_as_it_is_and_changes_it_not():
+    sizes = PROFILES["smoke"]
+    learner = m2_training(sizes, sizes.ways[0], 0).learner.eval()
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    found = [
+        adapted_accuracy(learner, how, sizes.ways[0], sizes.meta, 0, 1)["adapted"]
+        for how in ("fine-tuning", "inner steps")
+    ]
+    assert [part.shape for part in found] == [(sizes.meta.n_scripts, 1 + len(sizes.meta.sizes))] * 2
+    assert np.array_equal(found[0][:, 0], found[1][:, 0])
+    assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
+    keys = {m.key[0] for m in all_measurements(STUDY.plan(sizes, 0)) if m.key[1] == "new scripts"}
+    assert keys == {ICL, M2, OWN}

@@ -215,7 +215,7 @@ class OverTasks(Objective):
         n = int(torch.randint(batch.n_points, (), generator=generator))  # drawn before: a step may be computed twice
 
         def loss(parameters, tasks):
-            x, y = tasks
+            x, y = tasks.x, tasks.y
             return function(parameters, lambda m: m.loss(m(x[:, :n], y[:, :n], x[:, n:]), y[:, n:]))
 
         adapted = self.adaptation.adapt(lambda p: loss(p, inner), dict(learner.named_parameters()))

@@ -21,13 +21,14 @@ def test_every_task_of_a_pool_is_drawn_about_equally_often(generator):
 
 
 def test_linear_regression_without_noise_is_solved_by_d_points(generator):
-    x, y = LinearRegression(4).sample(50, 6, generator=generator)
+    tasks = LinearRegression(4).sample(50, 6, generator=generator)
+    x, y = tasks.x, tasks.y
     weights = torch.linalg.lstsq(x[:, :4].double(), y[:, :4, None].double()).solution
     torch.testing.assert_close((x[:, 4:].double() @ weights)[..., 0], y[:, 4:].double(), atol=1e-3, rtol=1e-3)
 
 
 def test_inputs_beyond_the_active_ones_are_zero(generator):
-    x, _ = LinearRegression(5, active=2).sample(3, 4, generator=generator)
+    x = LinearRegression(5, active=2).sample(3, 4, generator=generator).x
     assert (x[..., 2:] == 0).all()
     assert (x[..., :2] != 0).all()
 

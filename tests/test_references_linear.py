@@ -18,6 +18,7 @@ from ctxlearn.references import (
     MeanThreshold,
     Ridge,
 )
+from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.tasks import Amortization
 
 SIZES = {"n": st.integers(0, 9), "d": st.integers(1, 4), "seed": st.integers(0, 99)}
@@ -185,3 +186,14 @@ def test_the_majority_is_a_smoothed_frequency():
     x = torch.zeros(1, 4, 1)
     shares = Majority(n_classes=3)(x, y, x[:, :2]).softmax(-1)
     assert torch.allclose(shares[0], torch.tensor([2.0, 1.0, 4.0]).expand(2, 3) / 7)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 8, 32])
+def test_steps_contract_every_curvature_as_much_as_their_rates_say(k):
+    low, high = 0.2, 5.0
+    curvature = np.linspace(low, high, 500)
+    for steps, kappa, factor in ((equal_steps, high / low, 1), (chebyshev_steps, (high / low) ** 0.5, 2)):
+        sizes = steps(k, low, high)
+        assert len(sizes) == k
+        left = np.abs(np.prod([1 - size * curvature for size in sizes], axis=0)).max()
+        assert left <= factor * ((kappa - 1) / (kappa + 1)) ** k * (1 + 1e-9)

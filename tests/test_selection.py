@@ -3,9 +3,17 @@ import pytest
 import torch
 import zoo
 
-from ctxlearn.evaluation import evaluate, hindsight
+from ctxlearn.evaluation import evaluate, hindsight, hindsight_per_query
 from ctxlearn.learners import CNP, Learner, MatchNet, ProtoNet
-from ctxlearn.references import AlgorithmSelection, BayesOptimal, Chance, NearestNeighbor
+from ctxlearn.references import (
+    AlgorithmSelection,
+    BayesOptimal,
+    Chance,
+    Ensemble,
+    KernelRegression,
+    NearestNeighbor,
+    Ridge,
+)
 from ctxlearn.references.selection import leave_one_out, losses
 from ctxlearn.tasks import Amortization, Mixture, PairwiseMetric, Radial
 from ctxlearn.testing import check_learner
@@ -26,7 +34,8 @@ def oracles():
 
 
 def test_leave_one_out_is_adapting_to_all_other_points(generator):
-    x, y = Radial().sample(5, 7, generator=generator)
+    tasks = Radial().sample(5, 7, generator=generator)
+    x, y = tasks.x, tasks.y
     for learner in members().values():
         fast = leave_one_out(learner, x, y)
         for j in range(7):
@@ -36,7 +45,8 @@ def test_leave_one_out_is_adapting_to_all_other_points(generator):
 
 
 def test_leave_one_out_of_many_tasks_is_computed_in_pieces(generator):
-    x, y = Radial().sample(60, 40, generator=generator)
+    tasks = Radial().sample(60, 40, generator=generator)
+    x, y = tasks.x, tasks.y
     learner = NearestNeighbor(2)
     assert torch.equal(leave_one_out(learner, x, y)[50:], leave_one_out(learner, x[50:], y[50:]))
 
@@ -51,7 +61,8 @@ def test_every_rule_keeps_the_contract_of_learners(rule, soft):
 
 
 def test_the_soft_mixture_by_evidence_is_bayes_up_to_the_query(generator):
-    x, y = Mixture(FAMILIES).sample(30, 12, generator=generator)
+    tasks = Mixture(FAMILIES).sample(30, 12, generator=generator)
+    x, y = tasks.x, tasks.y
     selection = AlgorithmSelection(oracles(), "evidence", soft=True, families=FAMILIES)
     bayes = BayesOptimal(Mixture(FAMILIES))
     weights = bayes.family_posterior_prefixes(x, y)[:, :-1]
@@ -65,7 +76,8 @@ def test_the_soft_mixture_by_evidence_is_bayes_up_to_the_query(generator):
 def test_the_right_learner_is_picked(rule, generator):
     selection = AlgorithmSelection(oracles(), rule, families=FAMILIES if rule == "evidence" else None)
     for k, family in enumerate(FAMILIES):
-        x, y = family.sample(100, 20, generator=generator)
+        tasks = family.sample(100, 20, generator=generator)
+        x, y = tasks.x, tasks.y
         chosen = selection.choices(x, y)
         assert torch.allclose(chosen[:, 0], torch.full((100, 2), 0.5, dtype=torch.float64))
         assert float(chosen[:, 19, k].mean()) > 0.9
@@ -76,7 +88,8 @@ def test_the_right_learner_is_picked(rule, generator):
 
 
 def test_regression_picks_by_squared_error(generator):
-    x, y = zoo.Lines().sample(50, 12, generator=generator)
+    tasks = zoo.Lines().sample(50, 12, generator=generator)
+    x, y = tasks.x, tasks.y
 
     class Zero(Learner):
         def adapt(self, context_x, context_y):
@@ -100,8 +113,8 @@ def test_regression_picks_by_squared_error(generator):
         ({"learners": []}, "two or more"),
         ({"learners": [NearestNeighbor(2)]}, "two or more"),
         ({"learners": [NearestNeighbor(2), "ProtoNet"]}, "two or more"),
-        ({"learners": [NearestNeighbor(2), NearestNeighbor(3)]}, "of one kind"),
-        ({"learners": [NearestNeighbor(2), NearestNeighbor(2, 3)]}, "of one kind"),
+        ({"learners": [NearestNeighbor(2), NearestNeighbor(3)]}, r"learners\[1\]: expected n_features = 2"),
+        ({"learners": [NearestNeighbor(2), NearestNeighbor(2, 3)]}, r"learners\[1\]: .* n_classes = 2"),
         ({"rule": "lo"}, "did you mean 'loo'"),
         ({"rule": "evidence"}, "families"),
         ({"families": FAMILIES}, "families"),
@@ -142,6 +155,60 @@ def test_hindsight_of_one_learner_is_its_accuracy_on_the_tasks_of_evaluate():
     assert row["low"] < 0.962 < row["high"] or abs(row["mean"] - 0.962) < 0.01
     again = hindsight(learner, Radial(), n_tasks=300, n_points=9, lengths=(8,), n_queries=64, threads=1)
     assert again.equals(table)
+
+
+def test_the_bound_per_query_holds_for_soft_selectors_where_the_one_per_task_does_not():
+    """Members that are right on either half of the plane: a selector that looks at the query is always right."""
+    halves = {"left": HalfRight(-1), "right": HalfRight(1)}
+    settings = {"n_tasks": 60, "n_points": 6, "seed": 1}
+    per_task = hindsight(halves, zoo_of_signs(), lengths=[4], n_queries=64, **settings)["mean"].item()
+    per_query = hindsight_per_query(halves, zoo_of_signs(), lengths=[4], n_queries=64, **settings)["mean"].item()
+    soft = evaluate({"soft": Ensemble(list(halves.values()))}, zoo_of_signs(), **settings)["mean"]
+    assert per_task < 0.7
+    assert per_query == 1.0
+    assert (soft == 1.0).all()
+
+
+class HalfRight(Learner):
+    """Sure and right on one side of the first feature, undecidedly wrong on the other."""
+
+    def __init__(self, side):
+        super().__init__(2, 2)
+        self.side = side
+
+    def adapt(self, context_x, context_y):
+        return len(self.check_context(context_x, context_y)[0])
+
+    def predict(self, state, query_x):
+        x = self.check_query(query_x, n_tasks=state)
+        truth = x[..., 1].sign()
+        logit = torch.where(x[..., 0] * self.side > 0, 9 * truth, -0.1 * truth)
+        return torch.stack([-logit / 2, logit / 2], -1)
+
+
+def zoo_of_signs():
+    class Signs(Radial):
+        def sample_points(self, parameters, n_points, *, generator):
+            x, _ = super().sample_points(parameters, n_points, generator=generator)
+            return x, (x[..., 1] > 0).long()
+
+    return Signs()
+
+
+def test_the_bounds_are_ordered_and_share_their_contexts():
+    settings = {"n_tasks": 50, "n_points": 8, "n_queries": 32, "lengths": (0, 8), "per_task": True}
+    for learners, family in ((members(), Radial()), (lines(), zoo.Lines())):
+        task, query = hindsight(learners, family, **settings), hindsight_per_query(learners, family, **settings)
+        assert (task[["n_context", "task"]] == query[["n_context", "task"]]).to_numpy().all()
+        gap = query["value"].mean() - task["value"].mean()
+        assert gap > 0 if family.n_classes else gap < 0
+        alone = {"one": next(iter(learners.values()))}
+        bound = hindsight_per_query(alone, family, **settings)
+        assert (bound["value"] <= query["value"] if family.n_classes else bound["value"] >= query["value"]).all()
+
+
+def lines():
+    return {"ridge": Ridge(2, None), "kernel": KernelRegression(n_features=2, n_classes=None)}
 
 
 def test_hindsight_for_regression_takes_the_smallest_error():

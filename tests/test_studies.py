@@ -5,18 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ctxlearn.learners import MatchNet
+from ctxlearn.lab import Study
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.names import PROFILES, STUDIES
-from ctxlearn.studies.store import RunStore, Training, TrainingFailed
-from ctxlearn.tasks import ClassPrototype, TaskFamily
-from ctxlearn.training import TrainingConfig
+from ctxlearn.studies.reproduction import find_study
 
 WRITTEN = ("results.csv", "claims.json", "report.html", "real_data.csv")
 FIELDS = {"id", "claim", "statistic", "value", "low", "high", "threshold", "verdict", "n_tasks", "seeds"}
@@ -86,9 +85,10 @@ def test_one_job_gives_the_same_bytes_as_two(smoke, tmp_path):
     assert digests(tmp_path / "alone") == digests(smoke.folder)
 
 
-def test_a_finished_study_trains_nothing_again(smoke):
+def test_a_finished_study_trains_and_measures_nothing_again(smoke):
     before = weights(smoke.folder)
     again = reproduce("optimal", profile="smoke", jobs=1, out=smoke.folder, progress=False)
+    assert again.jobs_done == 0
     assert weights(smoke.folder) == before
     assert digests(again.folder) == digests(smoke.folder)
 
@@ -132,32 +132,6 @@ def test_bad_arguments_are_named(arguments, words, tmp_path):
         reproduce(**arguments, out=tmp_path / "out")
 
 
-class Broken(TaskFamily):
-    n_features, n_classes = 2, 2
-
-    def sample_parameters(self, n_tasks, *, generator):
-        raise ValueError("no tasks today")
-
-    def sample_points(self, parameters, n_points, *, generator):
-        raise AssertionError
-
-
-def test_a_training_that_fails_is_named_with_its_reason(tmp_path):
-    config = TrainingConfig(steps=2, tasks_per_step=4, n_points=4)
-    training = Training("the broken one", MatchNet(2, 2), Broken(), config)
-    with pytest.raises(TrainingFailed, match=r"the broken one.*no tasks today"):
-        RunStore(tmp_path).train([training], jobs=1, progress=False)
-
-
-def test_equal_trainings_are_one_run(tmp_path):
-    config = TrainingConfig(steps=2, tasks_per_step=4, n_points=4)
-    twice = [Training(name, MatchNet(2, 2), ClassPrototype(), config) for name in ("a", "b")]
-    store = RunStore(tmp_path)
-    store.train(twice, jobs=2, progress=False)
-    assert len(list(tmp_path.glob("*/model.safetensors"))) == 1
-    assert store.load(twice[0]).state_dict().keys() == store.load(twice[1]).state_dict().keys()
-
-
 def test_selection_finds_the_runs_of_optimal_and_trains_none(smoke, tmp_path):
     before = weights(smoke.folder)
     result = reproduce(
@@ -165,7 +139,9 @@ def test_selection_finds_the_runs_of_optimal_and_trains_none(smoke, tmp_path):
     )
     assert weights(smoke.folder) == before
     assert (tmp_path / "selection" / "report.html").is_file()
-    assert {c.group for c in result.claims} == {"radial", "radial-causal", "shift", "posterior-off-distribution"}
+    assert Counter(c.group for c in result.claims) == {
+        "radial": 5, "radial-causal": 5, "shift": 3, "posterior-off-distribution": 2
+    }  # fmt: skip
 
 
 def test_diversity_compares_pools_with_both_bayes_predictors(tmp_path):
@@ -178,6 +154,9 @@ def test_diversity_compares_pools_with_both_bayes_predictors(tmp_path):
     assert (unseen[unseen["learner"] == "in-context model"]["mean"] > least).all()
 
 
-def test_names_are_known_for_every_study():
-    assert {"optimal", "selection"} <= set(STUDIES)
-    assert list(PROFILES) == ["smoke", "quick", "paper"]
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_name_is_of_a_study_with_every_profile(name):
+    study = find_study(name)
+    assert isinstance(study, Study)
+    assert study.name == name
+    assert list(study.profiles) == list(PROFILES) == ["smoke", "quick", "paper"]

@@ -1,8 +1,13 @@
 """What a table may hold: numbers, categories, missing values; and what it may not."""
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables import blobs, untrained
 
 from ctxlearn import InContextClassifier
@@ -175,3 +180,64 @@ def test_tables_without_rows_or_columns(table, message):
     if isinstance(table, np.ndarray) and 0 in table.shape[:1]:
         with pytest.raises(ValueError, match=message):
             fitted.predict(table)
+
+
+def test_spellings_of_a_name_are_one_and_single_letters_are_not():
+    table = pd.DataFrame({"a": ["Yes", "no", "yes", "NO", "no", "Yes"]})
+    columns = Columns.learn(table)
+    assert columns.columns[0].categories == ("Yes", "no")
+    assert columns.columns[0].notes == ("'yes' read as 'Yes'", "'NO' read as 'no'")
+    assert columns.numbers(pd.DataFrame({"a": ["YES", " No ", "maybe"]}))[:, 0].tolist()[:2] == [0, 1]
+    assert Columns.learn(pd.DataFrame({"a": ["A", "a", "A", "a"]})).columns[0].categories == ("A", "a")
+    declared = pd.DataFrame({"a": pd.Categorical(["Yes", "yes"])})
+    assert Columns.learn(declared).columns[0].categories == ("Yes", "yes")
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([f"A{n}" for n in range(20)], "key"),
+        (["x"] * 20, "constant"),
+        (["red", "blue"] * 10, "category"),
+        ([f"{n} kg" for n in range(20)], "number"),
+        ([f"2020-01-{n + 1:02}" for n in range(20)], "date"),
+        ([f"{n}:15" for n in range(20)], "date"),
+        ([f"the {'red' if n % 2 else 'blue'} house number {'abcdefghijklmnopqrst'[n]}" for n in range(20)], "text"),
+        ([f"quite different words {'abcdefghijklmnopqrst'[n] * 3}" for n in range(5)], "key"),
+        ([None] * 20, "constant"),
+    ],
+)
+def test_kinds(cells, kind):
+    columns = Columns.learn(pd.DataFrame({"a": cells, "b": np.arange(len(cells))}))
+    assert columns.columns[0].taken_for == kind
+    assert columns.table()["kind"].tolist() == [kind, "number"]
+    again = Columns.from_json(json.loads(json.dumps(columns.to_json())))
+    assert again == columns
+    table = pd.DataFrame({"a": cells[::-1], "b": np.arange(len(cells))})
+    np.testing.assert_array_equal(again.numbers(table), columns.numbers(table))
+
+
+@given(
+    cells=st.lists(
+        st.sampled_from(["Red", "red", "blue", "3", "4 kg", "$5", "2020-01-05", "a b c", "", "?"]),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_the_order_of_rows_changes_no_column(cells):
+    def learned(table):
+        try:
+            return Columns.learn(table).columns[0]
+        except ValueError as error:
+            return re.sub("row [0-9]+", "", str(error))[:30]
+
+    table = pd.DataFrame({"a": pd.Series(cells, dtype=object), "b": 1.0})
+    assert learned(table) == learned(table[::-1])
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {}, {"columns": [{}], "reading": {}}, {"columns": [{"kind": "number"}], "reading": None}]
+)
+def test_what_is_no_record_of_columns_is_refused(wrong):
+    with pytest.raises(ValueError, match="columns: expected what an estimator wrote"):
+        Columns.from_json(wrong)

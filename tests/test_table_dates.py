@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlearn.tables.column import DateColumn, Seen
+from ctxlearn.tables.column import Seen
 from ctxlearn.tables.dates import DateForm, count_dates, find_date_form
+from ctxlearn.tables.kinds import DateColumn
 from ctxlearn.tables.numerals import AmbiguousError
 from ctxlearn.tables.reading import Reading
 

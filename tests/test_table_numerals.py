@@ -139,6 +139,7 @@ def test_what_nothing_decides_is_refused_and_the_mark_decides(cells, more):
         ["08:15"],
         ["1,23,4"],
         ["1 23"],
+        ["1\n23"],
         ["0,123,456"],
         ["1_0"],
         ["12 kg", "3 lb"],

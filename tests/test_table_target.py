@@ -89,3 +89,13 @@ def test_a_target_in_two_readings_is_refused():
         read(["1,770", "2,450"])
     assert read(["1,770", "2,450"], reading=Reading(decimal=".", shell=True)).numbers.tolist() == [1770, 2450]
     assert read(["1,770", "2,450"], reading=Reading(decimal=",", shell=True)).numbers.tolist() == [1.77, 2.45]
+
+
+def test_dates_are_no_target_unless_they_are_names():
+    days = [f"2020-01-{n:02}" for n in range(1, 20)]
+    with pytest.raises(
+        TargetError, match=r"row 0: expected names or numbers to predict, got dates \('2020-01-01', ...\)"
+    ):
+        read(days)
+    assert read(days, "classification").labels == days
+    assert read(["2020-01-01", "2020-02-01"] * 9).task == "classification"

@@ -8,20 +8,22 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
+from ctxlearn.lab.calls import trainings_in
+from ctxlearn.real_tables import models, sources
+from ctxlearn.real_tables.baselines import RIVALS, Rival
+from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, log_losses
+from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables.preprocessing import Encoder
+from ctxlearn.real_tables.ranking import Lead, critical_difference, groups, rank, table_scores
+from ctxlearn.real_tables.sources import KNOWN, TABLES, TablesMissing, is_development
+from ctxlearn.real_tables.splits import MOST_QUERIES, SIZES, draw_rows, sizes_for
+from ctxlearn.real_tables.tasks import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
 from ctxlearn.studies import reproduce
-from ctxlearn.studies.base import Workload
-from ctxlearn.studies.tables import STUDY, contestants, measuring, sources
-from ctxlearn.studies.tables.catalogue import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
-from ctxlearn.studies.tables.contestants import MAJORITY, NAMES, RANKED, SHIPPED
-from ctxlearn.studies.tables.deciding import decide_claims
-from ctxlearn.studies.tables.draws import MOST_QUERIES, SIZES, draw_rows, sizes_for
-from ctxlearn.studies.tables.encoding import Encoder
+from ctxlearn.studies.tables import STUDY
+from ctxlearn.studies.tables.claims import decide_claims
+from ctxlearn.studies.tables.metrics import MEASURES, measure
 from ctxlearn.studies.tables.page import calibration_error, ranks_section, tasks_section, times_section
-from ctxlearn.studies.tables.ranking import critical_difference, groups, lead, rank, table_scores
-from ctxlearn.studies.tables.rivals import RIVALS, Rival
-from ctxlearn.studies.tables.scoring import area_under_curve, calibration_counts, log_losses
 from ctxlearn.studies.tables.settings import DEVELOPMENT, PROFILES, UNTOUCHED
-from ctxlearn.studies.tables.sources import KNOWN, TABLES, TablesMissing, is_development
 
 BY_NAME = {task.name: task for task in TASKS}
 
@@ -35,10 +37,17 @@ class Stand(Rival):
         return GaussianNB(var_smoothing=1e-2).fit(x, y)
 
 
+class Another(Stand):
+    """It answers otherwise."""
+
+    def _fitted(self, x, y):
+        return GaussianNB(var_smoothing=1.0).fit(x, y)
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contestants, "shipped", Stand)
+        patch.setattr(models, "shipped", Stand)
         folder = tmp_path_factory.mktemp("tables") / "tables"
         yield reproduce("tables", profile="smoke", jobs=1, out=folder, progress=False)
 
@@ -57,43 +66,38 @@ def test_it_runs_from_end_to_end_on_development_tables_only(smoke):
         assert not pd.read_csv(smoke.folder / f"{name}.csv").empty
 
 
-def test_finished_parts_are_found_again_and_a_changed_model_is_measured_anew(smoke, monkeypatch):
-    asked = PROFILES["smoke"]
-    parts = smoke.folder / "parts"
-    before = {p.name for p in parts.iterdir()}
-    measured = []
+def test_what_is_measured_is_found_again_and_a_changed_model_is_measured_anew(smoke, monkeypatch):
+    def done():
+        return reproduce("tables", profile="smoke", jobs=1, out=smoke.folder, progress=False).jobs_done
 
-    def count(job):
-        measured.append(job["learner"])
-        measuring.write_json(measuring.Path(job["out"]), measuring.measured_part(measuring.Part(**part_of(job))))
-
-    def part_of(job):
-        return {"learner": job["learner"], "task": job["task"], "sizes": tuple(job["sizes"]), "draws": job["draws"]}
-
-    monkeypatch.setattr(measuring, "measure_part", count)
-    monkeypatch.setattr(contestants, "shipped", Stand)
-    names = (SHIPPED, MAJORITY)
-    measuring.measure(asked.tasks, names, asked.sizes, asked.draws, Workload(1, False, parts=parts))
-    assert measured == []
-    monkeypatch.setattr(contestants, "shipped", RIVALS["logistic regression"])
-    measuring.measure(asked.tasks, names, asked.sizes, asked.draws, Workload(1, False, parts=parts))
-    assert measured == [SHIPPED] * len(asked.tasks)
-    assert before < {p.name for p in parts.iterdir()}
+    samples = smoke.folder / "runs" / "samples"
+    before = {p.name for p in samples.iterdir()}
+    monkeypatch.setattr(models, "shipped", Stand)
+    assert done() == 0
+    monkeypatch.setattr(models, "shipped", Another)
+    assert done() == len(PROFILES["smoke"].tasks)
+    assert before < {p.name for p in samples.iterdir()}
 
 
-def test_processes_give_the_same_numbers():
-    asked = PROFILES["smoke"]
-    alone, beside = (
-        measuring.measure(asked.tasks[:2], [MAJORITY], asked.sizes, 2, Workload(n, False)).draws for n in (1, 2)
-    )
-    kept = ["learner", "task", "n_context", "draw", "accuracy", "log_loss", "auc"]
-    pd.testing.assert_frame_equal(alone[kept], beside[kept])
+def test_processes_give_the_same_numbers(smoke, tmp_path):
+    """But for times; the shipped model itself is what other processes see."""
+    beside = reproduce("tables", profile="smoke", jobs=2, out=tmp_path / "beside", progress=False)
+    kept = ["learner", "family", "n_context", "mean", "low", "high", "log_loss", "auc"]
+    alone, beside = (r.results.query("learner != @SHIPPED")[kept].reset_index(drop=True) for r in (smoke, beside))
+    pd.testing.assert_frame_equal(alone, beside)
+
+
+def test_a_part_is_measured_at_every_size_that_has_a_row_of_each_class():
+    found = measure(MAJORITY, "glass: kind", [4, 16], 2, known="", rows="")
+    assert found["facts"] == {"sizes": [16]}
+    assert found["measures"].shape == (2, 1, len(MEASURES))
+    assert found["calibration"][0, :, 0].sum() == 2 * MOST_QUERIES
 
 
 def test_there_are_no_training_seeds():
-    assert STUDY.trainings("quick", 0) == {}
+    assert all(not list(trainings_in(m.call)) for m in STUDY.plan(PROFILES["smoke"], 0))
     with pytest.raises(ValueError, match="seeds: the study tables trains nothing"):
-        STUDY.trainings("quick", 1)
+        STUDY.plan(PROFILES["quick"], 1)
 
 
 def test_the_split_is_the_rule_that_was_written_down():
@@ -187,9 +191,7 @@ def test_categories_that_look_like_numbers_in_a_few_rows_stay_categories():
     only = np.flatnonzero(data.x["drv"] == "4")
     other = np.flatnonzero(data.x["drv"] == "r")[:2]
     context = np.concatenate([only[data.y[only] == label][:2] for label in (0, 1)])
-    shares = (
-        contestants.contestant(SHIPPED, 0).fit(data.x.iloc[context], data.y[context]).predict_proba(data.x.iloc[other])
-    )
+    shares = models.contestant(SHIPPED, 0).fit(data.x.iloc[context], data.y[context]).predict_proba(data.x.iloc[other])
     assert shares.sum(1) == pytest.approx(1.0)
 
 
@@ -282,10 +284,11 @@ def test_a_table_counts_once_and_ranks_are_those_of_scipy():
 
 def test_the_lead_is_over_the_best_rival_and_alike_learners_are_joined():
     ranking = rank(table_scores(made_up(0.2), "accuracy", SIZES, RANKED), "accuracy")
-    found = lead(ranking, SHIPPED)
-    assert found.value == pytest.approx(min(v for k, v in ranking.average.items() if k != SHIPPED) - 1)
-    assert ranking.average[found.rival] == pytest.approx(1 + found.value)
-    assert lead(ranking, found.rival).value < 0
+    found = Lead(ranking, SHIPPED)
+    value = found.interval(0.9).value
+    assert value == pytest.approx(min(v for k, v in ranking.average.items() if k != SHIPPED) - 1)
+    assert ranking.average[found.rival] == pytest.approx(1 + value)
+    assert Lead(ranking, found.rival).interval(0.9).value < 0
     for first, last in groups(ranking):
         assert 0 < last - first <= ranking.critical_difference
     apart = replace(ranking, critical_difference=0.0)

@@ -5,20 +5,19 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.lab.samples import Paired, Samples
 from ctxlearn.studies import reproduce
-from ctxlearn.studies.scores import Scores
 from ctxlearn.studies.techniques import (
     BASELINE,
     ENSEMBLE,
-    LEARNER,
+    MEMBERS,
     PROFILES,
-    STUDY,
     TECHNIQUES,
     UNLIMITED,
-    decide_claims,
-    family_of,
-    run_name,
+    claims,
+    plan,
     source_of,
+    training,
     training_seeds,
 )
 
@@ -52,46 +51,47 @@ def test_results_have_every_technique_seed_and_context_length(smoke):
 
 
 def test_arms_differ_from_the_baseline_in_their_technique_alone():
-    trainings = STUDY.trainings("quick", 0)
-    settings = PROFILES["quick"]
-    assert len({t.hash for t in trainings.values()}) == len(trainings)
-    for own in training_seeds(settings, 0):
-        baseline = trainings[run_name(BASELINE, own)]
-        for technique in (*TECHNIQUES, UNLIMITED):
-            if technique == ENSEMBLE:
-                continue
-            other = trainings[run_name(technique, own)]
+    sizes = PROFILES["quick"]
+    trained = [name for name in (*TECHNIQUES, UNLIMITED) if name != ENSEMBLE]
+    for own in training_seeds(sizes, 0):
+        baseline = training(sizes, BASELINE, own)
+        others = {name: training(sizes, name, own) for name in trained}
+        assert len({t.hash for t in (baseline, *others.values())}) == 1 + len(trained)
+        for other in others.values():
             assert other.config.seed == baseline.config.seed
             assert other.config.steps == baseline.config.steps
             for a, b in zip(other.learner.parameters(), baseline.learner.parameters(), strict=True):
                 assert torch.equal(a, b)
-    assert not set(training_seeds(settings, 0)) & set(training_seeds(settings, 1))
+    assert not set(training_seeds(sizes, 0)) & set(training_seeds(sizes, 1))
 
 
 def test_augmented_training_tasks_are_those_of_the_pool():
-    settings = PROFILES["quick"]
+    sizes = PROFILES["quick"]
     for technique in ("rotated inputs", "permuted labels"):
-        tasks = source_of(settings, technique).sample(
+        tasks = source_of(sizes, technique).sample(
             200, 4, generator=torch.Generator().manual_seed(0), with_parameters=True
         )
         norms = tasks.parameters["family"]["prototypes"].norm(dim=-1).flatten(1).sum(1)
-        assert 1 < len(norms.unique()) <= settings.size
+        assert 1 < len(norms.unique()) <= sizes.size
 
 
 def test_a_technique_that_helps_every_seed_alike_is_found_and_others_are_not():
-    family = family_of(SMOKE).name
-    noise = np.random.default_rng(0).uniform(0.6, 0.8, (4, 50, 6))
-    values = {(LEARNER, name, family): noise for name in (BASELINE, *TECHNIQUES, UNLIMITED)}
-    values[LEARNER, "rotated inputs", family] = noise + 0.05
-    values[LEARNER, "hardest tasks", family] = noise - 0.05
-    verdicts = {c.id: c.verdict for c in decide_claims(SMOKE, Scores(values, 4))}
+    noise = Paired(np.random.default_rng(0).uniform(60, 80, (4, 50)), (0, 1, 2, 3), tuple("abcd"))
+    accuracy = dict.fromkeys(((name,) for name in (BASELINE, *TECHNIQUES, UNLIMITED)), noise)
+    accuracy |= {("rotated inputs",): noise + 5, ("hardest tasks",): noise - 5}
+    verdicts = {c.id: c.verdict for c in claims(Samples(accuracy))}
     assert verdicts.pop("rotated-inputs") == "holds"
     assert verdicts.pop("hardest-tasks") == "fails"
     assert set(verdicts.values()) == {"undecided"}
 
 
 def test_an_ensemble_has_three_seeds_of_the_baseline_to_itself():
-    for profile, settings in PROFILES.items():
-        trainings = STUDY.trainings(profile, 0)
-        seeds = [t.config.seed for name, t in trainings.items() if name.startswith(BASELINE)]
-        assert seeds == list(range(3 * settings.n_seeds))
+    for sizes in PROFILES.values():
+        seeds = [
+            member.config.seed
+            for cell in plan(sizes, 0)
+            for (_, name), contestant in cell.contestants.items()
+            if name == ENSEMBLE
+            for member in contestant.arguments["members"]
+        ]
+        assert seeds == list(range(MEMBERS * sizes.n_seeds))

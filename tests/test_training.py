@@ -129,7 +129,7 @@ def test_shards_can_be_drawn_again_alone(tmp_path, monkeypatch):
     family = type("Kept", (ClassPrototype,), {"sample": keep})()
     config = TrainingConfig(**runs.SMALL | {"seed": 3, "shards": 4, "threads": 2})
     monkeypatch.setattr("ctxlearn.training.start.configuration", lambda value: str(type(value)))
-    monkeypatch.setattr("ctxlearn.training.start.read_run", None)
+    monkeypatch.setattr("ctxlearn.training.start.finish_from", None)
     train(runs.transformer(), family, config, out=tmp_path)
     source = FamilySource(ClassPrototype(), config.tasks_per_shard, config.n_points)
     for step, shard in ((0, 0), (7, 2), (11, 3)):

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn import estimators, evaluation, expressiveness, learners, references, studies, tasks, training
+    from ctxlearn import (
+        estimators,
+        evaluation,
+        expressiveness,
+        identification,
+        lab,
+        learners,
+        references,
+        studies,
+        tasks,
+        training,
+    )
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
+    from ctxlearn.lab.sweep import sweep
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, train
+    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
@@ -34,10 +46,24 @@ _HOMES = {
     "evaluate": "ctxlearn.evaluation",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
+    "read_run": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
+    "runs": "ctxlearn.training",
+    "sweep": "ctxlearn.lab.sweep",
     "train": "ctxlearn.training",
 }
-_ROOMS = ("estimators", "evaluation", "expressiveness", "learners", "references", "studies", "tasks", "training")
+_ROOMS = (
+    "estimators",
+    "evaluation",
+    "expressiveness",
+    "identification",
+    "lab",
+    "learners",
+    "references",
+    "studies",
+    "tasks",
+    "training",
+)
 
 __all__ = [
     "Episode",
@@ -55,11 +81,15 @@ __all__ = [
     "expressiveness",
     "identification",
     "identify",
+    "lab",
     "learners",
     "load",
+    "read_run",
     "references",
     "reproduce",
+    "runs",
     "studies",
+    "sweep",
     "tasks",
     "train",
     "training",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+LARGEST_INT = 2**63 - 1
+"""Largest integer that a tensor holds."""
 _LOCAL = threading.local()
 
 
@@ -42,16 +45,31 @@ def describe(value: object) -> str:
         return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {type(value).__name__} of {value.dtype} and shape {tuple(value.shape)}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits, which Python does not write
+        text = "a number"
     return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"
 
 
+@contextmanager
+def solving(name: str) -> Iterator[None]:
+    """Linear algebra on the values of an argument: that they are beyond double precision is said of it by name."""
+    try:
+        yield
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{name}: its values are too large, or of too unequal size, for double precision; scale them ({error})"
+        ) from error
+
+
 def check_int(name: str, value: object, *, minimum: int, maximum: int | None = None) -> int:
-    """`value` as an int in [minimum, maximum]; booleans and floats are refused."""
+    """`value` as an int in [minimum, maximum], 2^63 - 1 at most; booleans and floats are refused."""
     if not isinstance(value, bool) and isinstance(value, Integral):
         number = int(value)
-        if number >= minimum and (maximum is None or number <= maximum):
+        if minimum <= number <= (LARGEST_INT if maximum is None else maximum):
             return number
+        maximum = LARGEST_INT if number > LARGEST_INT and maximum is None else maximum
     limit = f">= {minimum}" if maximum is None else f"in [{minimum}, {maximum}]"
     raise ValueError(f"{name}: expected an integer {limit}, got {describe(value)}")
 
@@ -63,7 +81,10 @@ def check_float(
     pairs = ((">", above), (">=", minimum), ("<=", maximum))
     limits = [f"{sign} {limit}" for sign, limit in pairs if limit is not None]
     if not isinstance(value, bool) and isinstance(value, Real):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer of more than 308 digits
+            number = math.inf
         if (
             abs(number) < float("inf")
             and (above is None or number > above)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_inputs, check_int, check_labels, check_same, describe
+from ctxlearn.checks import check_inputs, check_int, check_labels, check_same, describe, trusted_values
+from ctxlearn.tree import map_tensors
 
 Parameters = Any
 """What makes a task the one it is: a tensor, or dicts and lists of tensors, each with the tasks on its first axis."""
@@ -17,13 +19,7 @@ Parameters = Any
 
 def select(parameters: Parameters, index: Tensor) -> Parameters:
     """The parameters of the tasks in `index` (k,) int64."""
-    if isinstance(parameters, Tensor):
-        return parameters[index]
-    if isinstance(parameters, dict):
-        return {name: select(value, index) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(select(value, index) for value in parameters)
-    return parameters
+    return map_tensors(lambda tensor: tensor[index], parameters)
 
 
 @dataclass(frozen=True)
@@ -44,10 +40,22 @@ class Episode:
     query_y: Tensor
     n_classes: int | None
 
+    def to(self, device: torch.device | str) -> Episode:
+        """The episode with its tensors on `device`."""
+        return _moved(self, device)
+
+    def __repr__(self) -> str:
+        n_tasks, n_context = self.context_y.shape
+        sizes = f"{n_tasks} tasks, {n_context} context points, {self.query_y.shape[1]} queries"
+        return f"Episode({sizes}, {_kind(self.context_x, self.n_classes)})"
+
 
 @dataclass(frozen=True)
 class Tasks:
-    """B tasks of N labelled points each. Unpacks as `x, y = tasks`.
+    """B tasks of N labelled points each.
+
+    `len(tasks)` is B; `tasks[3]` is one of them, `tasks[:10]` or `tasks[index]` several, all of them `Tasks`; a loop
+    goes over the tasks one by one. Points and labels are `tasks.x` and `tasks.y`.
 
     Attributes:
         x: inputs, (B, N, *shape) floating.
@@ -78,8 +86,27 @@ class Tasks:
         if not isinstance(component, Tensor) or tuple(component.shape) != (self.n_tasks,):
             raise ValueError(f"component: expected a tensor of shape ({self.n_tasks},), got {describe(component)}")
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter((self.x, self.y))
+    def __len__(self) -> int:
+        return self.n_tasks
+
+    def __getitem__(self, which: int | slice | Sequence[int] | Tensor) -> Tasks:
+        """Some of the tasks: by number (negative ones count from the end), slice, list of numbers, or tensor (int64 or bool).
+
+        Raises:
+            IndexError: a number beyond the tasks.
+            ValueError: an index of another kind, or one that selects no task.
+        """
+        return self.tasks(self._positions(which))
+
+    def __iter__(self) -> Iterator[Tasks]:
+        return (self[i] for i in range(self.n_tasks))
+
+    def __repr__(self) -> str:
+        return f"Tasks({self.n_tasks} tasks of {self.n_points} points, {_kind(self.x, self.n_classes)})"
+
+    def to(self, device: torch.device | str) -> Tasks:
+        """The tasks with all their tensors on `device`."""
+        return _moved(self, device)
 
     @property
     def n_tasks(self) -> int:
@@ -98,12 +125,52 @@ class Tasks:
             self.x[:, :n_context], self.y[:, :n_context], self.x[:, n_context:], self.y[:, n_context:], self.n_classes
         )
 
+    def _positions(self, which: object) -> Tensor:
+        everything = torch.arange(self.n_tasks, device=self.x.device)
+        if isinstance(which, int | np.integer) and not isinstance(which, bool):
+            number = int(which)
+            if not -self.n_tasks <= number < self.n_tasks:
+                raise IndexError(f"index: expected an integer in [{-self.n_tasks}, {self.n_tasks}), got {number}")
+            return everything[number][None]
+        if isinstance(which, slice):
+            which = list(range(self.n_tasks)[which])
+        chosen = torch.as_tensor(which) if isinstance(which, list | Tensor) and len(which) > 0 else torch.zeros(0)
+        if chosen.dtype == torch.bool and tuple(chosen.shape) == (self.n_tasks,):
+            chosen = everything[chosen.to(everything.device)]
+        if chosen.ndim == 1 and chosen.dtype == torch.int64 and len(chosen):
+            if bool(((chosen < -self.n_tasks) | (chosen >= self.n_tasks)).any()):
+                raise IndexError(
+                    f"index: expected integers in [{-self.n_tasks}, {self.n_tasks}), got {chosen.tolist()}"
+                )
+            return everything[chosen.to(everything.device)]
+        raise ValueError(
+            f"index: expected an integer, a slice, or a list or tensor of integers that select at least one of the"
+            f" {self.n_tasks} tasks, got {describe(which)}"
+        )
+
     def tasks(self, index: Tensor) -> Tasks:
         """The tasks in `index`, (k,) int64."""
         component = None if self.component is None else self.component[index]
         return replace(
             self, x=self.x[index], y=self.y[index], component=component, parameters=select(self.parameters, index)
         )
+
+
+Batch = TypeVar("Batch", Tasks, Episode)
+
+
+def _moved(batch: Batch, device: torch.device | str) -> Batch:
+    """Tasks or an episode with all tensors on `device`; the values were checked when it was made."""
+    with trusted_values():
+        moved = {f.name: map_tensors(lambda t: t.to(device), getattr(batch, f.name)) for f in fields(batch)}
+        return type(batch)(**moved)
+
+
+def _kind(x: Tensor, n_classes: int | None) -> str:
+    shape = tuple(x.shape[2:])
+    inputs = f"{shape[0]} features" if len(shape) == 1 else f"inputs of shape {shape}"
+    where = "" if x.device.type == "cpu" else f", on {x.device}"
+    return f"{inputs}, {'regression' if n_classes is None else f'{n_classes} classes'}{where}"
 
 
 def concatenate(batches: Sequence[Tasks]) -> Tasks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,15 +31,16 @@ def names_from(package: str, homes: Mapping[str, str], subpackages: Collection[s
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Import large libraries without Python's search for cyclic garbage, which takes a sixth of their time and finds none.
+    """Import large libraries without Python's search for cyclic garbage, which takes a third of the time and finds none.
 
-    What they have made is then left out of later searches.
+    What they have made is left out of later searches, and of the one when Python ends.
     """
-    enabled = gc.isenabled()
+    enabled, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if len(sys.modules) > known:  # else what would be left out is not the libraries'
+            gc.freeze()
         if enabled:
             gc.enable()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib
 import inspect
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from ctxlearn.checks import describe
+from ctxlearn.trust import find_class, is_trusted, placed
 
 
 class Recorded:
@@ -20,7 +23,12 @@ class Recorded:
 
     `configuration(thing)` turns an instance into {"class_path", "init_args"}, the form in which jsonargparse reads
     classes from YAML, and `instantiate` goes the other way. Subclasses do nothing: any `__init__` is recorded.
+
+    Attributes:
+        reads_files: whether the constructor opens files that its arguments name; no learner out of a file is made of such.
     """
+
+    reads_files = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,6 +68,8 @@ def class_path(cls: type) -> str:
 
 def configuration(value: Any) -> Any:
     """A value as JSON-able data that says how to build it again; arrays become a digest of their content."""
+    if isinstance(value, np.generic):  # some are ints, floats or text too, which no YAML file could hold
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Recorded):
@@ -72,8 +82,6 @@ def configuration(value: Any) -> Any:
         return {str(k): configuration(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [configuration(v) for v in value]
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
@@ -123,51 +131,90 @@ def _arguments(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def instantiate(config: Any, expected: type | tuple[type, ...] = Recorded) -> Any:
+DATACLASSES = (
+    "ctxlearn.learners.blocks.BlockConfig",
+    "ctxlearn.learners.gradient.GradientAdaptation",
+    "ctxlearn.training.config.TrainingConfig",
+)
+"""The dataclasses of ctxlearn that are arguments; no other one of anybody's is built, unless its module is trusted."""
+
+
+def instantiate(
+    config: Any, expected: type | tuple[type, ...] = Recorded, *, trusted: Sequence[str] = (), place: str = ""
+) -> Any:
     """Build what `configuration` described.
 
-    Only subclasses of `Recorded` and dataclasses are built, so a configuration cannot call anything else.
+    Only subclasses of `Recorded` and the dataclasses of `DATACLASSES` are built, and only those of ctxlearn, of modules that
+    are imported already, and of trusted ones; so a configuration cannot call anything else.
+
+    Args:
+        config: what `configuration` gave.
+        expected: what it should be.
+        trusted: further modules that may be imported, and of which dataclasses may be built.
+        place: where the configuration stands, for errors: "learner", say.
 
     Raises:
-        ValueError: the class cannot be imported, is of another kind, or was made from arrays that are not stored.
+        ValueError: the class cannot be imported or is not trusted; it is of another kind, was made from arrays that are not stored,
+            or refuses its arguments. The place in the configuration is named.
     """
     if isinstance(config, list):
-        return [instantiate(item, object) for item in config]
+        return [instantiate(v, object, trusted=trusted, place=f"{place}[{i}]") for i, v in enumerate(config)]
     if not isinstance(config, dict):
         return config
     if "array" in config and "sha256" in config:
-        raise ValueError("this object was made from arrays, of which only a digest is stored; build it from them again")
+        raise ValueError(
+            f"{place or 'configuration'}: this object was made from arrays, of which only a digest is stored; build it from them again"
+        )
     if "class_path" not in config:
-        return {k: instantiate(v, object) for k, v in config.items()}
-    cls = import_class(config["class_path"])
-    if not (issubclass(cls, Recorded) or dataclasses.is_dataclass(cls)) or not issubclass(cls, expected):
-        names = ", ".join(t.__name__ for t in (expected if isinstance(expected, tuple) else (expected,)))
-        raise ValueError(f"class_path: expected a subclass of {names}, got {config['class_path']}")
-    return cls(**{k: instantiate(v, object) for k, v in config.get("init_args", {}).items()})
-
-
-def import_class(path: str) -> type:
-    """The class at `package.module.Class`."""
-    parts = str(path).split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:cut]))
-        except ModuleNotFoundError as error:
-            if error.name is not None and ".".join(parts[:cut]).startswith(error.name):
-                continue
-            raise
-        try:
-            for name in parts[cut:]:
-                found = getattr(found, name)
-        except AttributeError:
-            break
-        if isinstance(found, type):
-            return found
-        break
-    raise ValueError(
-        f"class_path: cannot import a class {path!r}; define it at the top level of a module that can be imported"
-        " (not in __main__ of another script and not inside a function)"
+        return {k: instantiate(v, object, trusted=trusted, place=f"{place}.{k}".lstrip(".")) for k, v in config.items()}
+    try:
+        cls = find_class(config["class_path"], trusted)
+        _check_buildable(cls, expected, trusted)
+        given = _check_given(cls, config)
+    except ValueError as error:
+        raise placed(error, place) from error
+    place = f"{place}.{cls.__name__}".lstrip(".")
+    return _built(
+        cls, {k: instantiate(v, object, trusted=trusted, place=f"{place}.{k}") for k, v in given.items()}, place
     )
+
+
+def _check_buildable(cls: type, expected: type | tuple[type, ...], trusted: Sequence[str]) -> None:
+    kinds = expected if isinstance(expected, tuple) else (expected,)
+    known = issubclass(cls, Recorded) or class_path(cls) in DATACLASSES
+    known = known or (dataclasses.is_dataclass(cls) and is_trusted(cls, trusted))
+    if known and issubclass(cls, kinds):
+        return
+    names = ", ".join(kind.__name__ for kind in (kinds if known else (Recorded,)))
+    hint = ""
+    if dataclasses.is_dataclass(cls) and not known:
+        hint = f"; a dataclass of your own is built if you trust its module: trusted=[{cls.__module__!r}]"
+    raise ValueError(f"class_path: expected a subclass of {names}, got {class_path(cls)}{hint}")
+
+
+def _check_given(cls: type, config: dict[Any, Any]) -> dict[str, Any]:
+    """The arguments of a class as a configuration gives them."""
+    unknown = [key for key in config if key not in ("class_path", "init_args")]
+    if unknown:
+        raise ValueError(f"{unknown[0]}: unknown key beside class_path and init_args")
+    given = config.get("init_args", {})
+    if not isinstance(given, dict):
+        raise ValueError(f"init_args: expected the arguments of {cls.__name__} by name, got {describe(given)}")
+    try:
+        inspect.signature(cls).bind(**{str(key): value for key, value in given.items()})
+    except TypeError as error:
+        raise ValueError(f"init_args: {cls.__name__} cannot be made of these arguments: {error}") from error
+    return given
+
+
+def _built(cls: type, arguments: dict[str, Any], place: str) -> Any:
+    try:
+        return cls(**arguments)
+    except (
+        Exception
+    ) as error:  # whatever a constructor makes of values that nobody has checked; the cause stays attached
+        said = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{place}: {said}") from error
 
 
 def digest(data: Any) -> str:

@@ -23,6 +23,7 @@ class Stream(IntEnum):
     TEST = 3
     BOOTSTRAP = 4
     REFERENCE = 5
+    LEARNER = 6
 
 
 def generator_for(seed: int, stream: Stream, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -38,6 +39,25 @@ def generator_for(seed: int, stream: Stream, *key: int, device: torch.device | s
 def initial_weights(seed: int) -> Iterator[None]:
     """Draw the weights of modules made inside from `seed`, and leave the global random state as it was."""
     check_int("seed", seed, minimum=0, maximum=LARGEST_SEED)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the accelerators too, for good
+    with globally_seeded(seed):
         yield
+
+
+@contextmanager
+def globally_seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch's global generators, of the CPU and of `device`, and leave their states as they were.
+
+    They belong to the process, not to a thread: what draws from them must not run side by side.
+    """
+    kind = torch.device(device).type
+    accelerator = None if kind == "cpu" else torch.get_device_module(kind)
+    here, there = torch.get_rng_state(), None if accelerator is None else accelerator.get_rng_state()
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed all accelerators, for good
+    if accelerator is not None:
+        accelerator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(here)
+        if accelerator is not None:
+            accelerator.set_rng_state(there)

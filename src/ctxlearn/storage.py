@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
+
+from ctxlearn.atomic import reason, replace_file
+from ctxlearn.plain_data import from_json
 
 HEADER = "ctxlearn"
 
@@ -31,28 +33,15 @@ class CorruptFileError(ValueError):
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` under a temporary name, flush it to disk, and rename it to `path`.
+    """Write a file whole or not at all, as `replace_file` does: links are followed, devices written to, modes kept.
 
     Raises:
-        StorageError: the disk is full, or the folder cannot be written; `path` is then what it was before.
+        StorageError: it cannot be written, and why; `path` is then what it was before.
     """
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        replace_file(path, content)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        reason = error.strerror or str(error)
-        raise StorageError(
-            error.errno, f"cannot write {path}: {reason}. Free space or choose another folder"
-        ) from error
+        raise StorageError(error.errno, f"cannot write {path}: {reason(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,21 +54,14 @@ def write_json(path: Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
-def write_figure(path: Path, save: Callable[[Path], None]) -> None:
-    """Let `save` write to a temporary name beside `path`, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    save(temporary)
-    os.replace(temporary, path)
-
-
 def digest_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> str:
     """SHA-256 of names, types, shapes and values of tensors, and of JSON-able metadata."""
     total = hashlib.sha256(json.dumps(metadata or {}, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        total.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+        if tensor.numel():
+            total.update(tensor.flatten().view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 
@@ -98,8 +80,43 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     )  # one entry: safetensors writes several in any order
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote, and check it against its checksum.
+class TensorFile:
+    """A file of `save_tensors` that is open: what its header says, before any tensor is read.
+
+    Attributes:
+        path: where it is.
+        metadata: as it was saved; checked by `read` only.
+        shapes: of each tensor, by name.
+        types: of each tensor, in safetensors' words ("F32", "I64"), by name.
+    """
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path, self._file = path, file
+        header = from_json((file.metadata() or {})[HEADER])
+        self.metadata: dict[str, Any] = header["content"]
+        self._sha256: str = header["sha256"]
+        if not isinstance(self.metadata, dict):
+            raise TypeError("its facts are no mapping")
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        self.shapes: dict[str, tuple[int, ...]] = {name: tuple(part.get_shape()) for name, part in parts.items()}
+        self.types: dict[str, str] = {name: part.get_dtype() for name, part in parts.items()}
+
+    def read(self) -> dict[str, Tensor]:
+        """All tensors, checked against the checksum.
+
+        Raises:
+            CorruptFileError: they are not what was written.
+        """
+        with _readable(self.path):
+            tensors = {name: self._file.get_tensor(name) for name in self.shapes}
+        if digest_tensors(tensors, self.metadata) != self._sha256:
+            raise CorruptFileError(f"{self.path} was altered: its content does not match its checksum")
+        return tensors
+
+
+@contextmanager
+def open_tensors(path: Path) -> Iterator[TensorFile]:
+    """Open what `save_tensors` wrote.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -107,13 +124,25 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
+    with ExitStack() as stack:
+        with _readable(path):
+            opened = TensorFile(path, stack.enter_context(safe_open(str(path), framework="pt")))
+        yield opened
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with safe_open(str(path), framework="pt") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        metadata, expected = header["content"], header["sha256"]
+        yield
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{path} is truncated, altered or not a file of ctxlearn ({error})") from error
-    if digest_tensors(tensors, metadata) != expected:
-        raise CorruptFileError(f"{path} was altered: its content does not match its checksum")
-    return tensors, metadata
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote, and check it against its checksum: tensors and metadata.
+
+    Raises:
+        FileNotFoundError, CorruptFileError: as `open_tensors`.
+    """
+    with open_tensors(path) as file:
+        return file.read(), file.metadata

@@ -23,6 +23,7 @@ from torch import Tensor
 from ctxlearn.checks import check_features, describe
 from ctxlearn.episodes import Tasks, select
 from ctxlearn.learners.base import Learner
+from ctxlearn.seeding import globally_seeded
 from ctxlearn.tasks.base import TaskFamily
 
 __all__ = ["check_family", "check_learner"]
@@ -88,7 +89,7 @@ def check_learner(
 
     Shapes, and finite outputs for an empty context, one point, and a context of one class; each query is answered on
     its own and each task on its own; `predict_prefixes` is `adapt` and `predict` at every length; no episode is
-    remembered; the order of the context does not matter; gradients are finite; bad input is a ValueError that names
+    remembered; nothing is random in evaluation mode, and in training mode no more than dropout is; the order of the context does not matter; gradients are finite; bad input is a ValueError that names
     the argument. Inputs are standard normal.
 
     Args:
@@ -110,6 +111,7 @@ def check_learner(
         checks.queries_and_tasks_apart()
         checks.prefixes()
         checks.memory()
+        checks.randomness()
         if permutation_invariant:
             checks.order()
         checks.gradients()
@@ -237,6 +239,26 @@ class _LearnerChecks:
             assert torch.equal(value, weights[name]), f"adapt and predict changed {name}: an episode is remembered"
         kept = torch.equal(x, self.x) and torch.equal(y, self.y) and torch.equal(q, self.q)
         assert kept, "adapt and predict changed their inputs in place"
+
+    @torch.no_grad()
+    def randomness(self) -> None:
+        before = torch.get_rng_state()
+        self.answer(self.x, self.y, self.q)
+        assert torch.equal(before, torch.get_rng_state()), (
+            "adapt or predict drew from the global random generator in evaluation mode; draw from a generator with a"
+            " seed of its own, and drop nothing unless self.training"
+        )
+        learner = copy.deepcopy(self.learner).train()
+        start = copy.deepcopy(learner.state_dict())
+        outputs = []
+        for _ in range(2):
+            learner.load_state_dict(start)
+            with globally_seeded(0):
+                outputs.append(learner(self.x, self.y, self.q))
+        assert torch.equal(*outputs), (
+            "in training mode, equal weights, buffers and state of torch's random generator gave two answers, so no run"
+            " could be repeated or resumed to the bit; keep what changes in buffers, and draw from torch's generator"
+        )
 
     def order(self) -> None:
         shuffled = torch.randperm(self.n_context, generator=self.generator)

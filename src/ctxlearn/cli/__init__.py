@@ -15,11 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ctxlearn
+from ctxlearn.atomic import reason
 from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse
+from ctxlearn.cli.terminal import terminal
+from ctxlearn.escaping import printable
 
 COMMANDS = {
     "reproduce": "run a study: train what it needs, measure, decide its claims, write a page",
     "train": "train a learner on a family of tasks",
+    "sweep": "train it with every combination of some settings, and rank them",
     "evaluate": "compare trained learners, and references, at every context length",
     "identify": "tell which algorithm a trained learner runs",
     "predict": "fill in a column of a table from rows in which it is known",
@@ -28,6 +32,7 @@ COMMANDS = {
 _MODULES = {
     "reproduce": "reproduce",
     "train": "train",
+    "sweep": "sweep",
     "evaluate": "evaluate",
     "identify": "identify",
     "predict": "predict",
@@ -40,27 +45,41 @@ TRACEBACK = "CTXLEARN_TRACEBACK"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status: 0, 1 for a failure, 2 for a command line or file that cannot be read."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    here = os.getcwd()
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # a user's own classes; at the end, so that no file of theirs hides a library
+    with terminal() as lost:
+        try:
+            _put_folder_last()
+            status = _dispatch(arguments)
+            sys.stdout.flush()  # a closed pipe is found out here and not at exit
+        except UsageError as error:
+            return _report(error, 2)
+        except KeyboardInterrupt:
+            print(f"\nctxlearn: stopped; {_advice(arguments)}", file=sys.stderr)
+            return 130
+        except BrokenPipeError as error:
+            if error.filename is not None:
+                return _report(error, 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `ctxlearn list | head -1`
+            return 141
+        except (ValueError, OSError, MemoryError) as error:
+            return _report(error, 1)
+        except RuntimeError as error:
+            if not type(error).__module__.startswith("ctxlearn.") and "alloc" not in str(error):
+                raise  # a defect, of ours or of a user's class: its traceback is what helps
+            return _report(error, 1)
+        return (
+            _report(OSError("the standard output is closed: what was to be shown there is lost"), 1)
+            if lost()
+            else status
+        )
+
+
+def _put_folder_last() -> None:
+    """A user's own classes are found in the current folder; it is the last place, so that no file of theirs hides a library."""
     try:
-        status = _dispatch(arguments)
-        sys.stdout.flush()  # a closed pipe is found out here and not at exit
-        return status
-    except UsageError as error:
-        return _report(error, 2)
-    except KeyboardInterrupt:
-        print(f"\nctxlearn: stopped; {_advice(arguments)}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `ctxlearn list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except (ValueError, OSError) as error:
-        return _report(error, 1)
-    except RuntimeError as error:
-        if not type(error).__module__.startswith("ctxlearn."):
-            raise  # a defect, of ours or of a user's class: its traceback is what helps
-        return _report(error, 1)
+        here = os.getcwd()
+    except OSError as error:  # no relative path means anything there, and torch's libraries cannot be loaded
+        raise OSError("the current folder was deleted; change into another one") from error
+    sys.path[:] = [place for place in sys.path if place not in ("", here)] + [here]
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -92,12 +111,13 @@ def _report(error: Exception, status: int) -> int:
     if os.environ.get(TRACEBACK, "0") not in ("", "0"):
         traceback.print_exception(error)
         return status
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        text = f"{error.filename}: {error.strerror}"  # without the number that Python puts first
-    elif isinstance(error, OSError) and error.strerror:
-        text = error.strerror
-    text = " ".join((text or type(error).__name__).split())
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror if type(error).__module__.startswith('ctxlearn.') else reason(error)}"
+    elif isinstance(error, MemoryError | RuntimeError) and not type(error).__module__.startswith("ctxlearn."):
+        text = f"there is not enough memory for this ({text}); ask for less at a time"
+    text = printable(" ".join(text.split()))
     print(f"ctxlearn: error: {text}{_foreign_place(error)}", file=sys.stderr)
     return status
 
@@ -106,14 +126,18 @@ def _foreign_place(error: Exception) -> str:
     """Where an error of somebody else's code came from, which its message alone seldom says."""
     frames = traceback.extract_tb(error.__traceback__)
     package = Path(__file__).resolve().parents[1]
-    if isinstance(error, OSError | UsageError) or not frames or package in Path(frames[-1].filename).resolve().parents:
+    if (
+        isinstance(error, OSError | UsageError | MemoryError | RuntimeError)
+        or not frames
+        or package in Path(frames[-1].filename).resolve().parents
+    ):
         return ""
     last = frames[-1]
-    return f" [{type(error).__name__} in {last.filename}, line {last.lineno}; {TRACEBACK}=1 shows more]"
+    return f" [{type(error).__name__} in {printable(last.filename)}, line {last.lineno}; {TRACEBACK}=1 shows more]"
 
 
 def _advice(arguments: list[str]) -> str:
-    if arguments and arguments[0] in ("train", "reproduce"):
+    if arguments and arguments[0] in ("train", "sweep", "reproduce"):
         again = shlex.join(["ctxlearn", *arguments])
         return f"what was finished is kept. The same command goes on from there:\n  {again}"
     return "nothing was changed"

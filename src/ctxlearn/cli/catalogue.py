@@ -66,7 +66,9 @@ def entries(kind: str) -> tuple[Entry, ...]:
     def descends(name: str) -> bool:
         return name in known and any(base == root or descends(base) for base in known[name][0])
 
-    public = re.search(r"^__all__ = \[(.*?)\]", (_SOURCES / room / "__init__.py").read_text(), re.MULTILINE | re.DOTALL)
+    public = re.search(
+        r"^__all__ = \[(.*?)\]", (_SOURCES / room / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     names = sorted(re.findall(r'"(\w+)"', public[1])) if public else []
     return tuple(
         Entry(name, f"ctxlearn.{room}.{name}", known[name][1].strip().removesuffix('"""'), known[name][2])
@@ -81,7 +83,7 @@ def _classes() -> dict[str, tuple[tuple[str, ...], str, Path]]:
     found = {}
     for room in ROOMS:
         for path in sorted((_SOURCES / room).rglob("*.py")):
-            for name, bases, summary in _CLASS.findall(path.read_text()):
+            for name, bases, summary in _CLASS.findall(path.read_text(encoding="utf-8")):
                 found[name] = (tuple(re.findall(r"\w+", bases)), summary, path)
     return found
 
@@ -113,7 +115,9 @@ def training_options() -> tuple[Option, ...]:
 
 
 def _definition(path: Path, name: str) -> ast.ClassDef:
-    return next(n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef) and n.name == name)
+    return next(
+        n for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.ClassDef) and n.name == name
+    )
 
 
 def _attributes(doc: str) -> dict[str, str]:

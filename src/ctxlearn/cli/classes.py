@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser  # type: ignore[attr-defined]
 
 from ctxlearn.cli.parsing import UsageError, explain, nearest, shown
+from ctxlearn.plain_data import from_yaml
 
 
 class Given:
@@ -60,7 +61,7 @@ class Given:
             )
             raise UsageError(f"--config: there is no file {name}{near}")
         try:
-            tree = yaml.safe_load(path.read_text())
+            tree = from_yaml(path.read_text(encoding="utf-8"))
         except yaml.MarkedYAMLError as error:
             place = (
                 f", line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
@@ -70,6 +71,8 @@ class Given:
             raise UsageError(f"{name}{place}: not YAML: {error.problem}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{name}: not YAML: {error}") from error
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from error
         if not isinstance(tree, dict):
             raise UsageError(f"{name}: expected keys ({shown(self.keys)}), got {type(tree).__name__}")
         for key, value in tree.items():
@@ -160,6 +163,10 @@ def find_class(path: object, base: type, place: str) -> type:
     """
     if not isinstance(path, str):
         raise UsageError(f"{place}: expected the name or import path of a class, got {path!r}")
+    if not all(part.isidentifier() for part in path.split(".")):
+        raise UsageError(
+            f"{place}: expected the name of a {base.__name__}, or an import path (module.Class), got {path!r}"
+        )
     if "." in path:
         cls = _imported(path, place)
     else:
@@ -184,11 +191,12 @@ def _imported(path: str, place: str) -> type:
     module_name, _, name = path.rpartition(".")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # of whatever kind a user's module raises
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
             near = nearest(error.name, [p.stem for p in Path().glob("*.py")])
             raise UsageError(f"{place}: there is no module {error.name}, in this folder or installed{near}") from error
-        raise UsageError(f"{place}: the module {module_name} cannot be imported: {error}") from error
+        what = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        raise UsageError(f"{place}: the module {module_name} cannot be imported: {what}{error}") from error
     found = getattr(module, name, None)
     if not isinstance(found, type):
         known = [
@@ -247,6 +255,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _loaded(value: str) -> Any:
     try:
-        return yaml.safe_load(value)
+        return from_yaml(value)
     except yaml.YAMLError:
         return value
+    except ValueError as error:
+        raise UsageError(f"{value[:40]!r}...: {error}") from error

@@ -10,9 +10,10 @@ from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from ctxlearn.cli.classes import Given
-from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse, wants_help
+from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse, wants_help
 from ctxlearn.cli.tables import aligned
 from ctxlearn.cli.train import add_class_option, base_classes, build
+from ctxlearn.escaping import printable, spreadsheet_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     if asked.n_points < 2:
         raise UsageError(f"--n_points: expected 2 or more, one to learn from and one to predict, got {asked.n_points}")
     family = build(parser, given, asked, "family")
-    learners = runs_by_name(asked.runs)
+    learners = runs_by_name(asked.runs, asked.trust)
     if asked.references == "all":
         learners |= references(family, learners)
 
@@ -65,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     print(summary(per_task, bounded=bounded))
     if asked.out is not None:
         write_table(per_task, Path(asked.out), bounded=bounded)
-        print(asked.out)
+        print(printable(asked.out))
     return 0
 
 
@@ -86,17 +87,21 @@ def build_parser(given: Given | None) -> ArgumentParser:
     parser.add_argument(
         "--references", type=str, default="all", help="all or none: learners without training beside the runs"
     )
+    add_trust_option(parser)
     parser.add_argument("--out", type=str | None, default=None, metavar="FILE.csv", help="write the whole table")
     return parser
 
 
-def runs_by_name(folders: Sequence[str]) -> dict[str, Learner]:
+def runs_by_name(folders: Sequence[str], trusted: Sequence[str]) -> dict[str, Learner]:
     """The learners of runs, by their folders' names; by their paths where names are equal."""
     from ctxlearn.training import load
 
     paths = list(dict.fromkeys(Path(folder) for folder in folders))
     names = [path.resolve().name for path in paths]
-    return {name if names.count(name) == 1 else str(path): load(path) for name, path in zip(names, paths, strict=True)}
+    return {
+        name if names.count(name) == 1 else str(path): load(path, trusted=trusted)
+        for name, path in zip(names, paths, strict=True)
+    }
 
 
 def references(family: TaskFamily, taken: dict[str, Learner]) -> dict[str, Learner]:
@@ -147,7 +152,7 @@ def write_table(per_task: pd.DataFrame, path: Path, *, bounded: bool) -> None:
     for (name, family, seed), part in per_task.groupby(["learner", "family", "seed"], sort=False):
         scores = part.pivot_table(index="task", columns="n_context", values="value")
         low, high = task_interval(scores.to_numpy(), bounded=bounded)
-        facts = {"learner": name, "family": family, "n_context": scores.columns, "seed": seed}
+        facts = {"learner": spreadsheet_safe(str(name)), "family": family, "n_context": scores.columns, "seed": seed}
         tables.append(
             pd.DataFrame({**facts, "mean": scores.mean().to_numpy(), "low": low, "high": high, "n_tasks": len(scores)})
         )

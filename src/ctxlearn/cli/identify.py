@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from ctxlearn.cli.parsing import new_parser, parse
+from ctxlearn.cli.parsing import add_trust_option, new_parser, parse
 from ctxlearn.cli.tables import aligned
+from ctxlearn.escaping import printable
 
 if TYPE_CHECKING:
     from ctxlearn.identification import Identification
@@ -39,8 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     from ctxlearn.training import load
 
     found = identify(
-        load(asked.run),
-        replicates=[load(folder) for folder in asked.replicates],
+        load(asked.run, trusted=asked.trust),
+        replicates=[load(folder, trusted=asked.trust) for folder in asked.replicates],
         lengths=asked.lengths,
         n_contexts=asked.n_contexts,
         seed=asked.seed,
@@ -48,10 +49,12 @@ def run(arguments: Sequence[str]) -> int:
     )
     out = Path(asked.run) / "identification" if asked.out is None else Path(asked.out)
     found.write(out)
-    print(f"{asked.run}: compared with {found.results['candidate'].nunique()} rules on {found.n_contexts} contexts")
+    print(
+        f"{printable(asked.run)}: compared with {found.results['candidate'].nunique()} rules on {found.n_contexts} contexts"
+    )
     print(summary(found))
     print(found)
-    print(out)
+    print(printable(str(out)))
     return 0
 
 
@@ -72,6 +75,7 @@ def build_parser() -> ArgumentParser:
     )
     parser.add_argument("--n_contexts", type=PositiveInt, default=192, help="contexts of each length, 32 or more")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="of the contexts")
+    add_trust_option(parser)
     parser.add_argument(
         "--out", type=str | None, default=None, metavar="DIR", help="where to write; RUN/identification unless given"
     )

@@ -48,6 +48,19 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         raise UsageError(explain(str(error), parser)) from error
 
 
+def add_trust_option(parser: ArgumentParser) -> None:
+    """Add --trust, which names modules of the user's own that a run may be made of."""
+    parser.add_argument(
+        "--trust",
+        action="append",
+        type=str,
+        default=[],
+        metavar="MODULE",
+        help="a module outside ctxlearn of which a run names classes: to load the run imports it, which runs its code; may"
+        " be given several times",
+    )
+
+
 def wants_help(arguments: Sequence[str]) -> bool:
     """Whether help is asked for, which needs no classes and thus no torch."""
     return "-h" in arguments or "--help" in arguments
@@ -92,7 +105,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
     """An error message of jsonargparse in one line: the key, what was expected, what came."""
     unknown = re.search(r"unrecognized arguments: (.*)", message)
     if unknown:
-        words = unknown[1].split()
+        words = unknown[1].split() or [""]
         word = next((w for w in words if w.startswith("-")), words[0]).split("=")[0]
         if not word.startswith("-"):
             return f"unexpected argument {word!r}; {parser.prog} --help shows what is accepted"

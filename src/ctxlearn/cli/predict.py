@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from ctxlearn.cli.parsing import UsageError, choose, new_parser, parse, wants_help
+from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse, wants_help
 from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def build_parser() -> ArgumentParser:
     add(
         "--model", type=str | None, default=None, metavar="RUN", help="folder of a finished run; else the shipped model"
     )
+    add_trust_option(parser)
     columns = parser.add_argument_group("which columns, and how they are read")
     column = columns.add_argument
     column("--drop", nargs="+", type=str, default=[], metavar="COLUMN", help="columns to leave out")
@@ -188,6 +189,8 @@ def _check(asked: Namespace) -> None:
         raise UsageError("--only: it names the columns to predict from, --drop those to leave out; give one of them")
     if asked.max_context < 2:
         raise UsageError(f"--max-context: expected 2 rows at least, got {asked.max_context}")
+    if asked.seed < 0:
+        raise UsageError(f"--seed: expected 0 or more, got {asked.seed}")
     if asked.sep is not None:
         asked.sep = {"tab": "\t", "\\t": "\t", "space": " "}.get(asked.sep, asked.sep)
         if len(asked.sep) != 1 or asked.sep in '\r\n"':

@@ -54,10 +54,12 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
     with collector_paused():
         from ctxlearn.estimators.classes import ClassPredictor
         from ctxlearn.estimators.numbers import NumberPredictor
+        from ctxlearn.training import load
 
     classes = tables.target.numbers is None
     make = ClassPredictor if classes else NumberPredictor
-    estimator = make(asked.model, max_context=asked.max_context, random_state=asked.seed)
+    model = load(asked.model, trusted=asked.trust) if asked.model and asked.trust else asked.model
+    estimator = make(model, max_context=asked.max_context, random_state=asked.seed)
     estimator.shows_progress = None if not asked.quiet else False
     known = np.array(tables.target.labels, dtype=object) if classes else tables.target.numbers
     with warnings.catch_warnings(record=True) as caught:
@@ -70,7 +72,8 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
         say(f"warning: {warning}")
     say_score(asked, tables, told["prediction"], say)
     kept = _kept(asked, tables)
-    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {"row": tables.rows}
+    number = "row" if "row" not in kept else "row number"
+    key = {asked.key: tables.whole[asked.key]} if asked.key is not None else {number: tables.rows}
     first = {name: values for name, values in key.items() if name not in kept}
     table = pd.DataFrame(
         {**{name: np.asarray(v) for name, v in (first | kept).items()}, **_apart(told, [*first, *kept])}

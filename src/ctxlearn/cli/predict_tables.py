@@ -80,6 +80,7 @@ def assemble(asked: Namespace) -> Asked:
     frame, matched, left = _matched(query, names)
     left = [name for name in left if name not in (asked.target, asked.key, *asked.keep)]
     notes = [*context.notes, *(query.notes if asked.fill is None else ()), *matched]
+    notes += _alike(asked.target, target)
     if left and asked.fill is None:
         notes.append(f"left out of {query.path}: {', '.join(left)}")
     inputs = context.frame[names].iloc[target.known].reset_index(drop=True)
@@ -143,7 +144,8 @@ def _read(option: str, path: str, asked: Namespace) -> TableFile:
 def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
     values = _without_marks(context.frame[[asked.target]], reading)[asked.target]
     try:
-        target = read_target(values, asked.task, reading, asked.target)
+        names = asked.task == "auto" and asked.target in asked.categorical
+        target = read_target(values, "classification" if names else asked.task, reading, asked.target)
     except TargetError as error:
         raise ValueError(f"{context.path}: column {asked.target!r}, {error}") from error
     missing = np.setdiff1d(np.arange(len(values)), target.known)
@@ -156,6 +158,23 @@ def _target(context: TableFile, asked: Namespace, reading: Reading) -> Target:
             f" got {mark}; leave these rows out, or give --fill {context.path} in place of --context and --query"
         )
     return target
+
+
+def _alike(name: str, target: Target) -> list[str]:
+    """A word about labels that differ only in how they are written: they are different classes all the same."""
+    if target.numbers is not None:
+        return []
+    spellings: dict[str, set[str]] = {}
+    for label in target.labels:
+        spellings.setdefault(folded(label), set()).add(label)
+    twice = [", ".join(map(repr, sorted(found))) for found in spellings.values() if len(found) > 1]
+    return (
+        [
+            f"warning: {name}: labels that differ only in how they are written are different classes: {'; '.join(twice[:3])}"
+        ]
+        if twice
+        else []
+    )
 
 
 def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]:

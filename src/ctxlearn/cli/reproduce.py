@@ -10,6 +10,7 @@ from jsonargparse.typing import PositiveInt
 
 from ctxlearn.cli.parsing import choose, new_parser, parse
 from ctxlearn.cli.tables import aligned
+from ctxlearn.escaping import printable
 from ctxlearn.studies.names import PROFILES, STUDIES
 
 if TYPE_CHECKING:
@@ -20,38 +21,42 @@ def run(arguments: Sequence[str]) -> int:
     """Reproduce a study and print its claims."""
     parser = new_parser(
         "reproduce",
-        "Run a study: train what it needs and is not there yet, measure it, decide its claims, and write a page.\n"
-        "Stopped at any moment, the same command goes on where it was; nothing is trained twice.",
+        "Run a study: train and measure what it needs and is not there yet, decide its claims, and write a page.\n"
+        "Stopped at any moment, the same command goes on where it was; nothing is trained or measured twice.\n"
+        "After a change of words or figures alone it only draws the page again.",
         "studies:\n"
         + "\n".join(f"  {name}: {line}" for name, line in STUDIES.items())
-        + "\n\nprofiles:\n"
+        + "\n  module.NAME: a ctxlearn.lab.Study of your own; examples/own_study.py shows one"
+        + "\n\nprofiles of these (a study of your own has its own):\n"
         + "\n".join(f"  {name}: {line}" for name, line in PROFILES.items())
         + "\n\nexamples:\n"
         "  ctxlearn reproduce optimal --profile smoke\n"
-        "  ctxlearn reproduce optimal --profile quick --seeds 3 --out results/figure2\n\n"
+        "  ctxlearn reproduce optimal --profile quick --seeds 3 --out results/figure2\n"
+        "  ctxlearn reproduce mine.STUDY\n\n"
         "writes into the folder: report.html, claims.json, results.csv, figures/ and runs/",
     )
     parser.add_argument("study", help="which study, see below")
-    parser.add_argument("--profile", type=str, default="quick", help="how large: smoke, quick or paper, see below")
+    parser.add_argument(
+        "--profile", type=str | None, default=None, help="how large, see below; null is quick, or the only one there is"
+    )
     parser.add_argument(
         "--seeds",
         type=PositiveInt,
         default=1,
         help="trainings of each kind, with seeds 0, 1, ...; more than 1 gives claims beyond this one model",
     )
-    parser.add_argument(
-        "--jobs", type=PositiveInt | None, default=None, help="trainings side by side; null is one a core"
-    )
+    parser.add_argument("--jobs", type=PositiveInt | None, default=None, help="jobs side by side; null is one per core")
     parser.add_argument("--out", type=str | None, default=None, help="folder to write; null is results/STUDY-PROFILE")
     parser.add_argument(
         "--runs",
         type=str | None,
         default=None,
-        help="folder where trained runs are kept and found again, which studies may share; null is runs inside of --out",
+        help="folder where runs and measurements are kept and found again, which studies may share; null is runs inside --out",
     )
     asked = parse(parser, arguments)
-    choose("study", asked.study, STUDIES)
-    choose("profile", asked.profile, PROFILES)
+    if "." not in asked.study:
+        choose("study", asked.study, STUDIES)
+        choose("profile", asked.profile or "quick", PROFILES)
 
     from ctxlearn import studies
 
@@ -59,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         asked.study, profile=asked.profile, seeds=asked.seeds, jobs=asked.jobs, out=asked.out, runs=asked.runs
     )
     print(claims_table(result.claims))
-    print(Path(result.folder) / "report.html")
+    print(printable(str(Path(result.folder) / "report.html")))
     return 0
 
 

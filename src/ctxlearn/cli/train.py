@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,12 @@ from jsonargparse import ArgumentParser, Namespace
 from ctxlearn.cli.catalogue import entries, training_options
 from ctxlearn.cli.classes import Given
 from ctxlearn.cli.parsing import UsageError, explain, new_parser, parse, wants_help
+from ctxlearn.escaping import printable
 
 if TYPE_CHECKING:
-    from ctxlearn.training import TrainingConfig
+    from ctxlearn.learners import Learner
+    from ctxlearn.tasks import TaskFamily
+    from ctxlearn.training import Objective, Source, TrainingConfig
 
 SLOTS = {
     "learner": ("learners", "what to train"),
@@ -52,12 +56,46 @@ mixture.yaml:
 Stopped at any moment, the same command goes on from the last checkpoint."""
 
 
+@dataclass(frozen=True)
+class AskedTraining:
+    """What the options of a training describe; the source is a family or a `Source`."""
+
+    learner: Learner
+    source: TaskFamily | Source
+    config: TrainingConfig
+    objective: Objective | None
+    out: str
+
+
 def run(arguments: Sequence[str]) -> int:
     """Train, and say where the run is."""
     if wants_help(arguments):
         parse(build_parser(None), arguments)
+    asked = asked_training(arguments)
+
+    from ctxlearn.training import train
+
+    was_finished = (Path(asked.out) / "model.safetensors").is_file()
+    result = train(asked.learner, asked.source, asked.config, out=asked.out, objective=asked.objective)
+    if os.environ.get("RANK", "0") == "0":
+        loss = result.facts["validation_loss"]
+        print(
+            f"validation loss {loss:.4f} after {result.facts['step']} steps"
+            + (" (was finished before)" if was_finished else "")
+        )
+        print(printable(str(result.folder)))
+    return 0
+
+
+def asked_training(arguments: Sequence[str], command: str = "train") -> AskedTraining:
+    """Build what the options describe.
+
+    Raises:
+        UsageError: they cannot be read.
+        ValueError: a class refuses its arguments.
+    """
     given = Given(base_classes(), known_keys())
-    parser = build_parser(given)
+    parser = build_parser(given, command)
     given.read_options(arguments)
     try:
         asked = parse(parser, arguments)
@@ -68,21 +106,8 @@ def run(arguments: Sequence[str]) -> int:
         what = "neither" if asked.family is None else "both"
         raise UsageError(f"expected either --family or --source, got {what}")
     parts = {slot: build(parser, given, asked, slot) for slot in SLOTS}
-    config = training_config(given, asked)
-
-    from ctxlearn.training import train
-
     source = parts["source"] if parts["family"] is None else parts["family"]
-    was_finished = (Path(asked.out) / "model.safetensors").is_file()
-    result = train(parts["learner"], source, config, out=asked.out, objective=parts["objective"])
-    if os.environ.get("RANK", "0") == "0":
-        loss = result.facts["validation_loss"]
-        print(
-            f"validation loss {loss:.4f} after {result.facts['step']} steps"
-            + (" (was finished before)" if was_finished else "")
-        )
-        print(result.folder)
-    return 0
+    return AskedTraining(parts["learner"], source, training_config(given, asked), parts["objective"], asked.out)
 
 
 def base_classes() -> dict[str, type]:
@@ -111,13 +136,15 @@ def known_keys() -> dict[str, Sequence[str]]:
     }
 
 
-def build_parser(given: Given | None) -> ArgumentParser:
+def build_parser(given: Given | None, command: str = "train") -> ArgumentParser:
     """The parser; without `given`, for its help alone, one that knows no classes."""
     parser = new_parser(
-        "train",
-        "Train a learner on tasks of a family and keep it as a run: a folder.",
+        command,
+        "Train a learner on tasks of a family and keep it as a run: a folder."
+        if command == "train"
+        else "Train a learner with every combination of some settings, and rank them by validation loss.",
         _EPILOG,
-        usage="ctxlearn train [--config FILE] --learner CLASS --family CLASS --training.steps N --out DIR [options]",
+        usage=f"ctxlearn {command} [--config FILE] --learner CLASS --family CLASS --training.steps N --out DIR [options]",
     )
     if given is None:
         parser.add_argument(

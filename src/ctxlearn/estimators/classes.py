@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ctxlearn.estimators.labels import class_labels
 from ctxlearn.estimators.predictor import ContextPredictor, means
-from ctxlearn.estimators.saving import as_json
+from ctxlearn.estimators.saving import as_json, from_json
 from ctxlearn.tables import Read, Table
 
 ROUNDS = 50
@@ -110,7 +110,7 @@ class ClassPredictor(ContextPredictor):
         return {"classes": as_json(self.classes_)}
 
     def _set_target(self, facts: dict[str, Any]) -> None:
-        self.classes_ = np.array(facts["classes"]["values"], dtype=np.dtype(facts["classes"]["dtype"]))
+        self.classes_ = from_json(facts["classes"], self._fitted.views.slots.shape[1])
 
 
 def classes_from_groups(logits: Tensor, slots: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ctxlearn.checks import describe
+from ctxlearn.checks import check_int, describe
 from ctxlearn.estimators.labels import number_labels
 from ctxlearn.estimators.predictor import ContextPredictor, distributions, means
+from ctxlearn.estimators.saving import check_constant
 from ctxlearn.tables import Read, Table
 
 EXTREME = 300
@@ -132,7 +133,9 @@ class NumberPredictor(ContextPredictor):
         return {"constant": self._constant, "sign": self._sign, "exponent": self._exponent}
 
     def _set_target(self, facts: dict[str, Any]) -> None:
-        self._constant, self._sign, self._exponent = facts["constant"], facts["sign"], facts["exponent"]
+        self._constant = check_constant(facts["constant"])
+        self._sign = check_int("sign", facts["sign"], minimum=-1, maximum=1)
+        self._exponent = check_int("exponent", facts["exponent"], minimum=-1100, maximum=1100)
 
 
 def _check_levels(levels: NDArray[np.float64], lowest: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from ctxlearn.estimators.categorical import categorical_places
 from ctxlearn.estimators.devices import find_device
 from ctxlearn.estimators.models import find_learner, scaled_by_context
 from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, read_fitted, write_fitted
+from ctxlearn.estimators.saving import Fitted, check_names, read_fitted, reading_facts, write_fitted
 from ctxlearn.estimators.views import Views, make_views
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
@@ -100,27 +100,38 @@ class ContextPredictor(ABC):
         write_fitted(Path(path), self._kind, self.learner_, self._fitted, facts)
 
     @classmethod
-    def load(cls, path: Path | str, *, device: Any = "auto") -> Self:
+    def load(cls, path: Path | str, *, device: Any = "auto", trusted: Sequence[str] = ()) -> Self:
         """The fitted estimator that `save` wrote; its `model` is the learner that the file holds.
 
         Args:
             path: of the file.
             device: as for the constructor; it is no part of the file.
+            trusted: modules outside ctxlearn whose classes the model may be made of, as in `ctxlearn.load`.
 
         Raises:
             FileNotFoundError: there is no such file.
             CorruptFileError: it is truncated, altered, or was not written by `save`.
-            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported; or there is no such device.
+            ValueError: it holds the other kind of estimator, or a model whose class cannot be imported or is of a module that is
+                not trusted; the module is named. Or there is no such device.
         """
-        learner, fitted, facts = read_fitted(Path(path), cls._kind)
-        estimator = cls(learner, random_state=facts["seed"], device=device, **facts["settings"])
-        estimator.learner_ = learner
-        estimator.n_features_in_ = len(fitted.columns.columns)
-        if facts["names"] is not None:
-            estimator.feature_names_in_ = np.array(facts["names"], dtype=object)
-        estimator._from_file = True
-        estimator._set_target(facts)
-        estimator._fitted = fitted
+        learner, fitted, facts = read_fitted(Path(path), cls._kind, trusted)
+        with reading_facts(Path(path)):
+            settings = facts["settings"]
+            estimator = cls(
+                learner,
+                n_estimators=check_int("n_estimators", settings["n_estimators"], minimum=1),
+                max_context=check_int("max_context", settings["max_context"], minimum=2),
+                categorical_features=settings["categorical_features"],
+                device=device,
+                random_state=fitted.seed,
+            )
+            estimator.learner_ = learner
+            estimator.n_features_in_ = len(fitted.columns.columns)
+            if facts["names"] is not None:
+                estimator.feature_names_in_ = check_names(facts["names"], estimator.n_features_in_)
+            estimator._from_file = True
+            estimator._fitted = fitted
+            estimator._set_target(facts)
         estimator.n_views_ = fitted.views.n_views
         find_device(device, learner, loaded=True)
         return estimator

@@ -8,12 +8,13 @@ from ctxlearn.evaluation.curves import (
     score_prefixes,
     task_interval,
 )
-from ctxlearn.evaluation.hindsight import hindsight
+from ctxlearn.evaluation.hindsight import hindsight, hindsight_per_query
 
 __all__ = [
     "answer_prefixes",
     "evaluate",
     "hindsight",
+    "hindsight_per_query",
     "paired_differences",
     "score_output",
     "score_prefixes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
-from ctxlearn.learners.base import Learner
+from ctxlearn.learners.base import Learner, evaluating, on_device_of
 from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
@@ -98,31 +99,35 @@ def score_prefixes(
 ) -> np.ndarray:
     """Scores (B, N) float64 of `predict_prefixes` on given tasks, on the CPU: accuracy or squared error."""
     output = answer_prefixes(learner, tasks, name=name, threads=threads, progress=progress)
-    return score_output(output, tasks.y, tasks.n_classes).double().numpy()
+    return score_output(output, tasks.y.cpu(), tasks.n_classes).double().numpy()
 
 
 def answer_prefixes(
     learner: Learner, tasks: Tasks, *, name: str = "", threads: int | None = None, progress: bool = False
 ) -> Tensor:
-    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N)."""
+    """`predict_prefixes` of many tasks, in chunks side by side: logits (B, N, C) or means (B, N), on the CPU.
+
+    Learner and tasks may be on any device; it is computed on the learner's.
+    """
+    if not isinstance(learner, Learner):
+        raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
+    if not isinstance(tasks, Tasks) or not tasks.n_tasks:
+        raise ValueError(f"tasks: expected Tasks, one or more, got {describe(tasks)}")
+    if threads is not None:
+        check_int("threads", threads, minimum=1)
     pieces = [torch.arange(start, min(start + CHUNK, tasks.n_tasks)) for start in range(0, tasks.n_tasks, CHUNK)]
     bar = progress_bar(tasks.n_tasks, f"evaluate {name}", shown=progress, unit="task", leave=False)
 
     def answer(piece: Tensor) -> Tensor:
         # inference mode and trust are settings of a thread, so they are set in the worker; the tasks were checked
         with torch.inference_mode(), trusted_values():
-            part = tasks.tasks(piece)
-            output = learner.predict_prefixes(part.x, part.y)
+            part = tasks.tasks(piece.to(tasks.x.device))
+            output = learner.predict_prefixes(*on_device_of(learner, part.x, part.y)).cpu()
         bar.update(len(piece))
         return output
 
-    mode = learner.training
-    learner.eval()
-    try:
-        with one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
-            return torch.cat(workers.map(answer, pieces))
-    finally:
-        learner.train(mode)
+    with evaluating(learner), one_thread_per_operator(), Workers(threads or available_cores()) as workers, bar:
+        return torch.cat(workers.map(answer, pieces))
 
 
 def score_output(output: Tensor, y: Tensor, n_classes: int | None) -> Tensor:
@@ -131,6 +136,15 @@ def score_output(output: Tensor, y: Tensor, n_classes: int | None) -> Tensor:
     Raises:
         ValueError: outputs of the wrong shape or not finite.
     """
+    for name, tensor in (("output", output), ("y", y)):
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name}: expected a tensor, got {describe(tensor)}")
+    if n_classes is not None:
+        check_int("n_classes", n_classes, minimum=2)
+    if not output.is_floating_point():
+        raise ValueError(f"output: expected a floating tensor, got {describe(output)}")
+    if n_classes is not None and (y.dtype != torch.int64 or bool(((y < 0) | (y >= n_classes)).any())):
+        raise ValueError(f"y: expected int64 labels in [0, {n_classes}), got {describe(y)}")
     expected = tuple(y.shape) if n_classes is None else (*y.shape, n_classes)
     if n_classes is not None and output.ndim == y.ndim + 1 and output.shape[-1] > n_classes:
         output = output[..., :n_classes]  # outputs for classes that the tasks do not have
@@ -148,18 +162,33 @@ def task_interval(scores: np.ndarray, *, bounded: bool, level: float = 0.95) -> 
     """Interval of the mean over tasks (axis 0) at each context length.
 
     Args:
-        scores: (B, ...), one score a task.
+        scores: (B, ...), one score a task, B >= 2 unless bounded.
         bounded: scores lie in [0, 1]: Wilson's interval, which does not collapse at 0 or 1; otherwise Student's t.
         level: coverage.
     """
+    scores = _numbers(scores, fewest=1 if bounded else 2)
+    check_float("level", level, above=0, maximum=1 - 1e-9)
     n, mean = len(scores), scores.mean(0)
     if bounded:
+        if ((scores < -1e-9) | (scores > 1 + 1e-9)).any():
+            raise ValueError(f"scores: expected numbers in [0, 1], as they are bounded, got {describe(scores)}")
         z2 = stats.norm.ppf(0.5 + level / 2) ** 2
         centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2 * mean * (1 - mean) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
         return centre - half, centre + half
     half = stats.t.ppf(0.5 + level / 2, n - 1) * scores.std(0, ddof=1) / n**0.5
     return mean - half, mean + half
+
+
+def _numbers(scores: Any, fewest: int) -> np.ndarray:
+    """Scores of some tasks, (B, ...)."""
+    try:
+        found = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scores: expected numbers, one a task, got {describe(scores)}") from error
+    if found.ndim == 0 or len(found) < fewest:
+        raise ValueError(f"scores: expected those of {fewest} tasks or more, got {describe(scores)}")
+    return found
 
 
 def paired_differences(per_task: pd.DataFrame, baseline: str, *, level: float = 0.95) -> pd.DataFrame:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ctxlearn.checks import check_choice, check_float, check_int
+from ctxlearn.checks import check_choice, check_float, check_int, describe
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
+BOUNDLESS = 1e6
+"""Stands for infinity where a bound must be a number; pages say that there is no bound."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,13 @@ def mean_interval(
     Raises:
         ValueError: fewer than 2 tasks, or values that are not finite.
     """
-    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    try:
+        values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"values: expected numbers, one a task, got {describe(values)}") from error
     check_float("level", level, above=0, maximum=1 - 1e-9)
+    check_int("seed", seed, minimum=0)
+    check_int("resamples", resamples, minimum=1)
     if values.ndim != 2 or values.shape[1] < 2:
         raise ValueError(f"values: expected shape (tasks,) or (seeds, tasks) with 2 tasks or more, got {values.shape}")
     if not np.isfinite(values).all():
@@ -72,14 +79,14 @@ def mean_interval(
     means = values.mean(1)
     value = float(means.mean())
     if n_seeds > 1:
-        spread = float(means.std(ddof=1)) / n_seeds**0.5
-        half = float(stats.t.ppf(0.5 + level / 2, n_seeds - 1)) * spread
-        low, high = value - half, value + half
+        low, high = student_bounds(means, level)
     elif np.ptp(values[0]) == 0:  # nothing to resample
         low = high = value
     else:
+        size = float(np.abs(values).max())
+        size = size if not 1e-90 < size < 1e90 else 1.0  # the bootstrap takes third powers
         result = stats.bootstrap(
-            (values[0],),
+            (values[0] / size,),
             np.mean,
             n_resamples=resamples,
             batch=max(1, 4_000_000 // n_tasks),
@@ -87,8 +94,14 @@ def mean_interval(
             method="BCa",
             rng=np.random.default_rng(seed),
         )
-        low, high = (float(bound) for bound in result.confidence_interval)
+        low, high = (size * float(bound) for bound in result.confidence_interval)
     return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
+
+
+def student_bounds(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Student's t interval of the mean of independent values, (n,) with n >= 2."""
+    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
 def simultaneous_level(level: float, n_intervals: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -49,8 +49,10 @@ def heat_map(found: Identification) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure, without a date, so that equal figures are equal bytes."""
+def image(figure: Figure, kind: str) -> bytes:
+    """A figure as "png" or "svg", without a date, so that equal figures are equal bytes."""
+    buffer = io.BytesIO()
     with mpl.rc_context(RC):
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=200, metadata=metadata)
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
+    return buffer.getvalue()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import describe, trusted_values
-from ctxlearn.learners.base import Learner
+from ctxlearn.learners.base import Learner, on_device_of
 from ctxlearn.learners.metric import EPS
 
 Answers = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -45,13 +45,13 @@ def as_answers(name: str, predictor: object, n_classes: int | None) -> Answers:
 def _raw(name: str, predictor: object, n_classes: int | None) -> Callable[[Tensor, Tensor, Tensor], Any]:
     if isinstance(predictor, Learner) or (_has(predictor, "adapt", "predict") and not isinstance(predictor, type)):
         learner: Any = predictor
-        own = next(learner.parameters(), None) if isinstance(predictor, torch.nn.Module) else None
-        device = None if own is None else own.device
 
-        def ask(context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
+        def ask(*tensors: Tensor) -> Tensor:
+            if isinstance(predictor, torch.nn.Module):
+                tensors = on_device_of(predictor, *tensors)
+            context_x, context_y, query_x = tensors
             with torch.inference_mode(), trusted_values():
-                state = learner.adapt(context_x.to(device), context_y.to(device))
-                found: Tensor = learner.predict(state, query_x.to(device))
+                found: Tensor = learner.predict(learner.adapt(context_x, context_y), query_x)
             return found
 
         return ask

@@ -142,5 +142,5 @@ def _from_source(
             f"probes: expected {n_contexts} tasks of {needed} points ({n_context} of the context and {n_queries} queries),"
             f" got {source.n_tasks} of {source.n_points}; give more, or ask for smaller n_contexts, lengths or n_queries"
         )
-    x, y = source.x[:n_contexts], source.y[:n_contexts]
+    x, y = source.x[:n_contexts].cpu(), source.y[:n_contexts].cpu()
     return x[:, :n_context], y[:, :n_context], x[:, n_context:needed]

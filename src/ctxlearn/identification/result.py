@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ctxlearn.checks import describe
-from ctxlearn.storage import write_figure, write_json, write_text
+from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,17 +140,31 @@ class Identification:
             "seed": self.seed,
         }
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], results: pd.DataFrame) -> Identification:
+        """What `facts()` and `results` describe."""
+        each = facts["verdicts"]
+        names = ("n_context", "answer", "members", "runner_up", "accepted", "shared", "explained")
+        verdicts = [Verdict(**{name: v[name] for name in names} | {"members": tuple(v["members"])}) for v in each]
+        return cls(
+            results,
+            {verdict.n_context: verdict for verdict in verdicts},
+            {v["n_context"]: v["blend"] for v in each},
+            {v["n_context"]: v["order_dependence"] for v in each},
+            *(facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")),
+        )
+
     def write(self, folder: Path | str) -> None:
         """Write results.csv, identification.json, and the heat map as identification.png and .svg.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        from ctxlearn.identification.drawing import save
+        from ctxlearn.identification.drawing import image
 
         place = Path(folder)
         write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))
         write_json(place / "identification.json", self.facts())
         figure = self.figure()
         for kind in ("png", "svg"):
-            write_figure(place / f"identification.{kind}", lambda path: save(figure, path))
+            write_atomically(place / f"identification.{kind}", image(figure, kind))

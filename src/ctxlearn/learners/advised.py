@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.learners.wrapper import Method, Wrapper, expect_learner
 from ctxlearn.threads import stop_if_nobody_waits
 
 ADVISERS = (("linear", 0.03), ("linear", 0.5), ("radial", 0.1))
@@ -30,7 +30,7 @@ class AdvisedContext(NamedTuple):
     weights: tuple[Tensor, ...]
 
 
-class Advised(Learner):
+class Advised(Wrapper):
     """A learner in front of which three kernel ridge regressions on the context give each point 3 k numbers more.
 
     Their targets are the labels (indicators of the C classes, k = C; or the number, k = 1). A query is told what they
@@ -52,21 +52,19 @@ class Advised(Learner):
     """
 
     def __init__(self, learner: Learner) -> None:
-        if not isinstance(learner, Learner):
-            raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
+        expect_learner("learner", learner)
         advice = len(ADVISERS) * (learner.n_classes or 1)
         if not isinstance(learner.n_features, int) or learner.n_features <= advice:
             raise ValueError(
                 f"learner: expected one of more than {advice} features, the last {advice} for advice, got"
                 f" n_features = {learner.n_features}"
             )
-        super().__init__(learner.n_features - advice, learner.n_classes)
-        self.learner = learner
-        self.accepts_missing = learner.accepts_missing
+        super().__init__(learner, learner.n_features - advice)
+        self.ignores_feature_order = self.scales_by_context = False  # the kernels see the inputs as they come
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> AdvisedContext:
         x, y = self.check_context(context_x, context_y)
-        points = _points(x)
+        points = without_gaps(x)
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
@@ -77,34 +75,22 @@ class Advised(Learner):
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
         return AdvisedContext(inner, points, tuple(weights))
 
-    def predict(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict(state.inner, self._advised(state, query_x))
-
-    def predict_for_loss(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict_for_loss(state.inner, self._advised(state, query_x))
-
-    def predict_distribution(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
-        return self.learner.predict_distribution(state.inner, self._advised(state, query_x))
-
-    def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        return self.learner.loss(output, y)
-
-    def _advised(self, state: AdvisedContext, query_x: Tensor) -> Tensor:
+    def ask(self, method: Method, state: AdvisedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.points))
-        points = _points(x)
+        points = without_gaps(x)
         advice = [
             _predicted(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
-        return torch.cat([x, *advice], dim=-1)
+        return method(state.inner, torch.cat([x, *advice], dim=-1))
 
 
-def _points(x: Tensor) -> Tensor:
+def without_gaps(x: Tensor) -> Tensor:
     """Inputs without gaps, in the precision of the advice; Apple's devices have no float64."""
     return x.nan_to_num(nan=0.0).to(x.dtype if x.device.type == "mps" else torch.float64)
 
 
-def _kernel(kind: str, x: Tensor, z: Tensor) -> Tensor:
+def kernel_values(kind: str, x: Tensor, z: Tensor) -> Tensor:
     """(B, m, n) of points (B, m, d) and (B, n, d)."""
     inner = x @ z.mT / x.shape[2]
     if kind == "linear":
@@ -134,10 +120,10 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
     chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:CENTRES].to(points.device)
     centres = points[:, chosen]
     jitter = torch.finfo(points.dtype).eps ** 0.5  # two of them may be equal
-    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + jitter * _identity(CENTRES, points))
+    root = torch.linalg.cholesky(kernel_values(kernel, centres, centres) + jitter * _identity(CENTRES, points))
 
     def features(some: Tensor) -> Tensor:
-        found: Tensor = torch.linalg.solve_triangular(root, _kernel(kernel, centres, some), upper=False)
+        found: Tensor = torch.linalg.solve_triangular(root, kernel_values(kernel, centres, some), upper=False)
         return found.mT
 
     coefficients, _, left_out = _by_coefficients(penalty, points, labels, features)
@@ -150,17 +136,17 @@ def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tenso
     """What regressions predict for x (B, m, d), (B, m, k); of so many pairs at a time that memory is linear in m and n."""
     size = max(1, LONG**2 // max(1, points.shape[1]))
     if x.shape[1] <= size:
-        return _kernel(kernel, x, points) @ weights
+        return kernel_values(kernel, x, points) @ weights
     found = []
     for some in torch.split(x, size, dim=1):
         stop_if_nobody_waits()
-        found.append(_kernel(kernel, some, points) @ weights)
+        found.append(kernel_values(kernel, some, points) @ weights)
     return torch.cat(found, dim=1)
 
 
 def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """`_regression` by the matrix of all pairs of points."""
-    gram = _kernel(kernel, points, points)
+    gram = kernel_values(kernel, points, points)
     gram = gram + penalty * _identity(gram.shape[1], gram)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
     weights = inverse @ labels

@@ -55,7 +55,7 @@ class CNP(Learner):
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         points, embedded = self._embedded(*self.check_context(x, y, names=("x", "y")))
-        counts = torch.arange(x.shape[1], device=x.device, dtype=points.dtype).clamp(min=1)
+        counts = torch.arange(x.shape[1], device=points.device, dtype=points.dtype).clamp(min=1)
         return self._read(points, exclusive_cumsum(embedded) / counts[:, None])
 
     def _embedded(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ class Learner(Recorded, nn.Module, ABC):
 
     A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and
     calling it come along. It keeps nothing of an episode in itself, and treats each query on its own.
+    Inputs may be on any device: `check_context` and `check_query` move them to the learner's, where the outputs stay.
     Learners without parameters (the references) are of this class too: nothing downstream asks which.
 
     Args:
@@ -32,10 +36,12 @@ class Learner(Recorded, nn.Module, ABC):
         accepts_missing: whether NaN in the inputs is taken to mean "missing"; infinity never is.
         ignores_feature_order: whether the order of features is known to mean nothing, so that no average over it is
             of use.
+        scales_by_context: whether the units of inputs mean nothing, since the learner scales them by the context.
     """
 
     accepts_missing = False
     ignores_feature_order = False
+    scales_by_context = False
 
     def __init__(self, n_features: int | tuple[int, ...] | None, n_classes: int | None) -> None:
         super().__init__()
@@ -116,19 +122,19 @@ class Learner(Recorded, nn.Module, ABC):
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         """Mean cross-entropy in nats of logits (..., C) and labels (...), or mean squared error for regression."""
         if self.n_classes is None:
-            return F.mse_loss(output, y.to(output.dtype))
-        return F.cross_entropy(output.flatten(0, -2), y.flatten())
+            return F.mse_loss(output, y.to(output))
+        return F.cross_entropy(output.flatten(0, -2), y.to(output.device).flatten())
 
     def check_context(
         self, x: Tensor, y: Tensor, names: tuple[str, str] = ("context_x", "context_y")
     ) -> tuple[Tensor, Tensor]:
-        """A context that this learner can read, in its own precision; otherwise a ValueError that says why."""
+        """A context that this learner can read, on its device and in its precision; otherwise a ValueError that says why."""
         x = self._check_inputs(names[0], x)
         y = check_labels(names[1], y, (x.shape[0], x.shape[1]), self.n_classes)
-        return x, y if self.n_classes is not None else y.to(x.dtype)
+        return x, y.to(x.device if self.n_classes is not None else x)
 
     def check_query(self, x: Tensor, n_tasks: int, n_values: int | None = None) -> Tensor:
-        """Queries for the `n_tasks` tasks of a state, in the learner's precision; otherwise a ValueError.
+        """Queries for the `n_tasks` tasks of a state, on the learner's device and in its precision; otherwise a ValueError.
 
         A learner that takes inputs of any shape gives `n_values`, the numbers in one input of its context.
         """
@@ -144,12 +150,29 @@ class Learner(Recorded, nn.Module, ABC):
         if shape is None:
             shape = tuple(x.shape[2:]) if isinstance(x, Tensor) and x.ndim > 2 else (1,)
         x = check_inputs(name, x, shape, accepts_missing=self.accepts_missing)
-        return x.to(self._precision(x.dtype))
+        return on_device_of(self, x)[0].to(self._precision(x.dtype))
 
     def _precision(self, given: torch.dtype) -> torch.dtype:
         """What inputs of some precision are computed in: that of the learner's weights, or their own without any."""
         own = next(self.parameters(), None)
         return torch.promote_types(given, torch.float32) if own is None else own.dtype
+
+
+@contextmanager
+def evaluating(learner: nn.Module) -> Iterator[None]:
+    """The learner in evaluation mode; it is left in the mode it was in."""
+    mode = learner.training
+    learner.eval()
+    try:
+        yield
+    finally:
+        learner.train(mode)
+
+
+def on_device_of(learner: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors where the learner computes: where its weights (or, without any, its buffers) are; else as they are."""
+    first = next(chain(learner.parameters(), learner.buffers()), None)
+    return tensors if first is None else tuple(tensor.to(first.device) for tensor in tensors)
 
 
 def one_hot(y: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:

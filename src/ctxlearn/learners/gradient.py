@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.learners.functional import DifferentiableAttention, Parameters
-from ctxlearn.learners.inner_step import Loss, Step, differentiable
+from ctxlearn.learners.inner_step import MOST_STEPS, Loss, Step, differentiable
 
 
 class AdaptationDiverged(RuntimeError):  # noqa: N818 (reads as what happened)
@@ -116,7 +116,7 @@ class GradientAdaptation:
     divergence: str = "raise"
 
     def __post_init__(self) -> None:
-        check_int("steps", self.steps, minimum=0)
+        check_int("steps", self.steps, minimum=0, maximum=MOST_STEPS)
         for name in ("first_order", "per_step", "recompute"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name}: expected True or False, got {describe(getattr(self, name))}")

@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import get_device_states, set_device_states
 
 from ctxlearn.checks import describe
 from ctxlearn.learners.functional import DifferentiableAttention, Parameters
 
+MOST_STEPS = 100_000
+"""Most steps of gradient descent, each of which may have a size of its own."""
 Loss = Callable[[Parameters], Tensor]
 """From all parameters to the loss: a scalar, or (B,) where the adapted parameters have B tasks on their first axis and
 each loss depends on its own task's alone. What else it reads must not have been made under `torch.inference_mode`."""
@@ -80,6 +83,7 @@ class _Recomputed(torch.autograd.Function):
         ctx.step = step
         ctx.save_for_backward(*tensors)
         ctx.autocast = _autocast(tensors[0].device.type)
+        ctx.randomness = torch.get_rng_state(), *get_device_states(tensors[0])
         with torch.enable_grad():
             found = step.compute([t.detach() for t in tensors], second_order=False, alone=True)
         # an output must not be one of the inputs: a parameter that did not move is
@@ -91,7 +95,16 @@ class _Recomputed(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         leaves = [t.detach().requires_grad_(t.requires_grad) for t in ctx.saved_tensors]
         wanted = [t for t in leaves if t.requires_grad]
-        with differentiable(), ctx.autocast, DifferentiableAttention():
+        state, devices, states = ctx.randomness
+        kind = leaves[0].device.type
+        with (
+            torch.random.fork_rng(devices, device_type=kind if devices else "cuda"),
+            differentiable(),
+            ctx.autocast,
+            DifferentiableAttention(),
+        ):
+            torch.set_rng_state(state)  # dropout drops again what it dropped before
+            set_device_states(devices, states, device_type=kind)
             moving = [t.requires_grad_() for t in leaves[: len(ctx.step.moving)]]
             found = ctx.step.compute([*moving, *leaves[len(moving) :]], second_order=True)[:-1]
             given = torch.autograd.grad(found, wanted, gradients[:-1], allow_unused=True)

@@ -74,7 +74,7 @@ class MatchNet(Learner):
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         points, labels = self._embedded(*self.check_context(x, y, names=("x", "y")))
         scores = points @ points.mT
-        before = torch.ones(scores.shape[-2:], dtype=torch.bool, device=x.device).tril(-1)
+        before = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril(-1)
         if self.attention == "softmax":
             # the most negative finite number, not -inf: the first row has no point to attend to and must stay finite
             scores = scores.masked_fill(~before, torch.finfo(scores.dtype).min).softmax(-1)

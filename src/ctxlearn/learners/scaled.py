@@ -10,6 +10,7 @@ from torch import Tensor
 from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner, State, one_hot
 from ctxlearn.learners.outliers import find_inliers
+from ctxlearn.learners.wrapper import Method, Wrapper, expect_learner
 
 CLIP = 4.0
 """Standard deviations from the mean beyond which a scaled input grows with the logarithm of its distance only."""
@@ -54,7 +55,7 @@ class ScaledContext(NamedTuple):
     scale: Tensor
 
 
-class ContextScaled(Learner):
+class ContextScaled(Wrapper):
     """A learner in front of which every feature is scaled by the context, so that units mean nothing.
 
     Mean and standard deviation s of a feature are those of its n context values that are there (NaN is missing); inputs are
@@ -82,18 +83,15 @@ class ContextScaled(Learner):
         ValueError: no learner, or one whose inputs are no vectors of known size.
     """
 
-    accepts_missing = True
-
     def __init__(self, learner: Learner, sort: bool = True) -> None:
-        if not isinstance(learner, Learner):
-            raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
+        expect_learner("learner", learner)
         if not isinstance(learner.n_features, int):
             raise ValueError(f"learner: expected one whose n_features is an integer, got {learner.n_features}")
         if not isinstance(sort, bool):
             raise ValueError(f"sort: expected True or False, got {describe(sort)}")
-        super().__init__(learner.n_features, learner.n_classes)
-        self.learner = learner
+        super().__init__(learner)
         self.sort = sort
+        self.accepts_missing = self.scales_by_context = True
         self.ignores_feature_order = sort or learner.ignores_feature_order
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> ScaledContext:
@@ -106,23 +104,12 @@ class ContextScaled(Learner):
             scaling = _scaling(x, relevance if self.sort else None)
         return ScaledContext(self.learner.adapt(self._scaled(scaling, x), y), scaling, centre, scale)
 
-    def predict(self, state: ScaledContext, query_x: Tensor) -> Tensor:
-        return self._back(state, self.learner.predict(state.inner, self._query(state, query_x)))
-
-    def predict_for_loss(self, state: ScaledContext, query_x: Tensor) -> Tensor:
-        return self._back(state, self.learner.predict_for_loss(state.inner, self._query(state, query_x)))
-
-    def predict_distribution(self, state: ScaledContext, query_x: Tensor) -> Tensor:
-        return self._back(state, self.learner.predict_distribution(state.inner, self._query(state, query_x)))
-
-    def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        return self.learner.loss(output, y)
+    def ask(self, method: Method, state: ScaledContext, query_x: Tensor) -> Tensor:
+        scaled = self._scaled(state.scaling, self.check_query(query_x, n_tasks=len(state.centre)))
+        return self._back(state, method(state.inner, scaled))
 
     def _precision(self, given: torch.dtype) -> torch.dtype:
         return torch.promote_types(given, super()._precision(given))
-
-    def _query(self, state: ScaledContext, query_x: Tensor) -> Tensor:
-        return self._scaled(state.scaling, self.check_query(query_x, n_tasks=len(state.centre)))
 
     def _scaled(self, scaling: Scaling, x: Tensor) -> Tensor:
         z = scaling(x)

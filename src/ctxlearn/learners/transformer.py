@@ -16,6 +16,8 @@ from ctxlearn.learners.encoders import Encoder
 from ctxlearn.learners.quantiles import QUANTILES, pinball
 from ctxlearn.seeding import initial_weights
 
+DEEPEST = 10_000
+"""Most blocks; more would not be a network but a slip of the pen."""
 LOG_FLOOR = 1e-9
 """Outputs of a "log" read-out below this count as this."""
 
@@ -49,7 +51,7 @@ class InContextTransformer(Learner):
         n_features: an int d or the shape of one input.
         n_classes: C >= 2, or None for regression.
         width: of the stream.
-        depth: number of equal blocks.
+        depth: number of equal blocks, at most 10,000.
         heads: attention heads of each.
         encoder: None for a one-hidden-layer MLP, "identity", or a module from (M, *shape) to (M, e).
         blocks: the blocks one by one, in place of depth and heads.
@@ -94,7 +96,7 @@ class InContextTransformer(Learner):
         super().__init__(n_features, n_classes)
         self.width = check_int("width", width, minimum=1)
         if blocks is None:
-            blocks = [BlockConfig(heads=heads)] * check_int("depth", depth, minimum=1)
+            blocks = [BlockConfig(heads=heads)] * check_int("depth", depth, minimum=1, maximum=DEEPEST)
         listed = isinstance(blocks, Sequence) and len(blocks) > 0
         if not listed or not all(isinstance(block, BlockConfig) for block in blocks):
             raise ValueError(f"blocks: expected a non-empty list of BlockConfig, got {describe(blocks)}")
@@ -165,7 +167,7 @@ class InContextTransformer(Learner):
         """The base's; of quantiles (..., K) and labels (...) twice the mean pinball loss over labels and levels."""
         if self.readout != "quantiles" or output.ndim == y.ndim:
             return super().loss(output, y)
-        return pinball(output, y.to(output.dtype))
+        return pinball(output, y.to(output))
 
     def predict_for_loss(self, state: Read, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.tokens.shape[0])

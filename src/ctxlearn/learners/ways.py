@@ -7,12 +7,16 @@ from torch import Tensor
 
 from ctxlearn.checks import check_int, describe
 from ctxlearn.learners.base import Learner, State
+from ctxlearn.learners.wrapper import Method, Wrapper
 
 Shown = list[tuple[Tensor, State]]
 """What the learner made of one group of classes: rows and state of those tasks that have equally many points of it."""
 
 
-class MoreWays(Learner):
+MOST_GROUPS = 5_000
+
+
+class MoreWays(Wrapper):
     """A learner of K classes in front of tasks of C > K: it is shown groups of K classes, and its answers are averaged.
 
     The groups are such that any two classes meet in one at least. In a group the learner sees the context's points of
@@ -43,26 +47,37 @@ class MoreWays(Learner):
         if not isinstance(learner, Learner) or learner.n_classes is None:
             raise ValueError(f"learner: expected a learner of classes, got {describe(learner)}")
         check_int("n_classes", n_classes, minimum=learner.n_classes + 1)
-        super().__init__(learner.n_features, n_classes)
-        self.learner = learner
-        self.accepts_missing = learner.accepts_missing
+        fewest = n_classes * (n_classes - 1) // (learner.n_classes * (learner.n_classes - 1))
+        if fewest > MOST_GROUPS:
+            raise ValueError(
+                f"n_classes: {n_classes} classes, of which each two meet {learner.n_classes} at a time, are {fewest:,} groups or"
+                f" more, each to be answered by itself; expected at most {MOST_GROUPS:,}: take a learner of more classes"
+            )
+        super().__init__(learner)
+        self.n_classes = n_classes
         self.groups = _dealt(n_classes, learner.n_classes, seed)
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> list[Shown]:
         context_x, context_y = self.check_context(context_x, context_y)
         return [self._shown(group.to(context_y.device), context_x, context_y) for group in self.groups]
 
-    def predict(self, state: list[Shown], query_x: Tensor) -> Tensor:
+    def ask(self, method: Method, state: list[Shown], query_x: Tensor) -> Tensor:
         n_tasks = sum(len(rows) for rows, _ in state[0])
         query_x = self.check_query(query_x, n_tasks=n_tasks)
         total: Tensor | float = 0.0
         for group, shown in zip(self.groups, state, strict=True):
-            found = [self.learner.predict(inner, query_x[rows]).log_softmax(-1) for rows, inner in shown]
+            found = [method(inner, query_x[rows]).log_softmax(-1) for rows, inner in shown]
             order = torch.cat([rows for rows, _ in shown]).argsort()
             empty = found[0].new_zeros(*query_x.shape[:2], self.n_classes)
             total = total + empty.index_copy(2, group.to(query_x.device), torch.cat(found)[order])
         assert isinstance(total, Tensor)
         return total / self.groups.flatten().bincount(minlength=self.n_classes).to(total)
+
+    def predict_for_loss(self, state: list[Shown], query_x: Tensor) -> Tensor:
+        return self.predict(state, query_x)
+
+    def loss(self, output: Tensor, y: Tensor) -> Tensor:
+        return Learner.loss(self, output, y)  # of C classes, where the inner learner's is of K
 
     def _shown(self, group: Tensor, x: Tensor, y: Tensor) -> Shown:
         """The state of each task's points of a group; tasks with equally many such points are adapted to together."""

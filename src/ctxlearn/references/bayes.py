@@ -16,7 +16,7 @@ from ctxlearn.references.classical import Context
 from ctxlearn.references.exact import AngleOfHalfPlane, RadiusOnGrid, ThresholdOfSum
 from ctxlearn.references.inference import Inference, Joint, MixtureInference
 from ctxlearn.references.linear_gaussian import LinearGaussian
-from ctxlearn.references.particles import PoolInference
+from ctxlearn.references.particles import PoolInference, check_parameters
 from ctxlearn.references.smc import SequentialMonteCarlo
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
@@ -75,6 +75,7 @@ class BayesOptimal(Learner):
             return
         if pool is not None:
             _check_likelihood(family, ("log_likelihood",))
+            check_parameters("pool", pool, family)
             self._inference = PoolInference(family, pool)
         else:
             self._inference = _inference_of(family, exact, n_particles, seed)

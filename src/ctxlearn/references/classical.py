@@ -8,11 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_float, check_int, describe
+from ctxlearn.checks import check_float, check_int, describe, solving
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.metric import EPS
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
+
+MOST_CLASSES = 100
+"""Of logistic regression, whose work grows with their square and whose solving with their cube."""
 
 
 class Context(NamedTuple):
@@ -77,7 +80,7 @@ class LogisticRegression(Learner):
 
     Args:
         n_features: an int d or the shape of one input; None takes any.
-        n_classes: C >= 2.
+        n_classes: C, 2 to 100: a Newton step solves for the weights of all classes at once.
         penalty: > 0; scikit-learn's 1 / C. The default is weak: the tasks of the paper have no label noise.
         iterations: Newton steps at most; each is shortened per task until the loss falls.
     """
@@ -91,7 +94,7 @@ class LogisticRegression(Learner):
         penalty: float = 0.01,
         iterations: int = 20,
     ) -> None:
-        check_int("n_classes", n_classes, minimum=2)
+        check_int("n_classes", n_classes, minimum=2, maximum=MOST_CLASSES)
         super().__init__(n_features, n_classes)
         self.penalty = check_float("penalty", penalty, above=0)
         self.iterations = check_int("iterations", iterations, minimum=1)
@@ -141,7 +144,8 @@ class LogisticRegression(Learner):
                     block = (curvature[..., None, :] @ squares).view(*n_fits, size, size)
                     hessian[:, :, a, :, b] = hessian[:, :, b, :, a] = block
             hessian = hessian.flatten(4, 5).flatten(2, 3) + torch.diag(ridge.repeat(self.n_classes))
-            step = torch.linalg.solve(hessian, gradient.flatten(2)).view_as(weights)
+            with solving("context_x"):
+                step = torch.linalg.solve(hessian, gradient.flatten(2)).view_as(weights)
             tried, log_p = evaluate(weights - step)
             for _ in range(5):  # halve the step of those fits whose loss would rise by more than rounding
                 worse = ~(tried <= value + 1e-9)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.encoders import Encoder
+from ctxlearn.learners.inner_step import MOST_STEPS
 
 
 class LinearHead(NamedTuple):
@@ -64,7 +65,7 @@ class GradientDescent(Learner):
         intercept: bool = False,
     ) -> None:
         super().__init__(n_features, n_classes)
-        self.steps = check_int("steps", steps, minimum=0)
+        self.steps = check_int("steps", steps, minimum=0, maximum=MOST_STEPS)
         self.step_size = step_size
         self.step_sizes = _step_sizes(step_size, self.steps)
         self.objective = check_choice("loss", loss, ("squared", "softmax"))
@@ -132,3 +133,22 @@ def _step_sizes(step_size: object, steps: int) -> tuple[float, ...]:
     if len(step_size) != steps:
         raise ValueError(f"step_size: expected a number, or {steps} of them, one a step, got {len(step_size)}")
     return tuple(check_float(f"step_size[{i}]", size, above=0) for i, size in enumerate(step_size))
+
+
+def equal_steps(k: int, low: float, high: float) -> list[float]:
+    """The k equal step sizes that are best for a squared loss whose curvatures lie in [low, high]."""
+    return [2 / (low + high)] * k
+
+
+def chebyshev_steps(k: int, low: float, high: float) -> list[float]:
+    """The best k step sizes for curvatures in [low, high]: one over the roots of Chebyshev's polynomial, far ones in turn.
+
+    In their natural order the first steps, all long, would let rounding errors grow.
+
+    Source: Young 1953; Lebedev and Finogenov 1971 for the order.
+    """
+    roots = [(high + low) / 2 - (high - low) / 2 * math.cos(math.pi * (2 * i + 1) / (2 * k)) for i in range(k)]
+    order = [0]
+    while len(order) < k:
+        order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]
+    return [1 / roots[i] for i in order if i < k]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
+from ctxlearn.checks import describe, solving
 from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.tasks.domains import Domain, GaussianWeights
 
@@ -67,10 +67,12 @@ def _posterior_of_mean(domains: GaussianWeights, x: Tensor | None, y: Tensor | N
     largest = squares.diagonal(dim1=-2, dim2=-1).amax(-1) if x.shape[-2] else squares.new_zeros(squares.shape[:-2])
     noise = (1e-10 * largest).clamp(min=max(domains.noise**2, 1e-290))[..., None, None]
     # X' (s^2 X X' + noise^2 I)^-1 = (s^2 X' X + noise^2 I)^-1 X'
-    seen = torch.linalg.solve(squares + noise * identity, x.mT)
+    with solving("earlier_x"):
+        seen = torch.linalg.solve(squares + noise * identity, x.mT)
     information = (seen @ x).sum(-3)
     pull = (seen @ y[..., None]).sum(-3)
     scale = domains.mean_scale**2
-    covariance = scale * torch.linalg.inv(identity + scale * information)
+    with solving("earlier_x"):
+        covariance = scale * torch.linalg.inv(identity + scale * information)
     covariance = (covariance + covariance.mT) / 2
     return (covariance @ pull)[..., 0], covariance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_float
+from ctxlearn.checks import check_float, solving
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.references.descent import GradientDescent
 
@@ -48,7 +48,8 @@ class Ridge(Learner):
         centre, mean = points.mean(1, keepdim=True), targets.mean(1, keepdim=True)
         if not self.intercept:
             centre, mean = torch.zeros_like(centre), torch.zeros_like(mean)
-        left, size, right = torch.linalg.svd(points - centre, full_matrices=False)
+        with solving("context_x"):
+            left, size, right = torch.linalg.svd(points - centre, full_matrices=False)
         least = 1e-12 * max(points.shape[1:]) * torch.maximum(size[:, :1], centre.abs().amax(-1))
         there = size > least  # directions that the points span; the others would divide rounding by rounding
         gain = torch.where(there, size / torch.where(there, size.square() + self.penalty, 1.0), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from ctxlearn.checks import describe
 from ctxlearn.episodes import Parameters
 from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.tree import leaves, map_tensors
 
 IMPOSSIBLE = -1e3
 """The least log-likelihood of one point that counts: sums over points stay finite whatever a family returns."""
@@ -73,29 +75,53 @@ def effective_size(log_weights: Tensor) -> Tensor:
 
 def as_particles(parameters: Parameters) -> Parameters:
     """Parameters of P tasks with a leading axis of size 1 and floating numbers in float64."""
-    if isinstance(parameters, Tensor):
-        return (parameters.double() if parameters.is_floating_point() else parameters)[None]
-    if isinstance(parameters, dict):
-        return {name: as_particles(value) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(as_particles(value) for value in parameters)
-    raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(parameters)}")
+    for leaf in leaves(parameters):
+        if not isinstance(leaf, Tensor):
+            raise ValueError(f"parameters: expected tensors, or dicts and lists of them, got {describe(leaf)}")
+    return map_tensors(lambda t: (t.double() if t.is_floating_point() else t)[None], parameters)
+
+
+def check_parameters(name: str, parameters: Parameters, family: TaskFamily) -> None:
+    """Refuse what is not the parameters of some tasks of a family: tensors of its form, the tasks on their first axis."""
+    example = family.sample_parameters(1, generator=torch.Generator().manual_seed(0))
+    try:
+        sizes = set(_sizes(parameters, example))
+    except ValueError as error:
+        raise ValueError(
+            f"{name}: expected parameters as {family.name}.sample_parameters gives them, {error}; got {describe(parameters)}"
+        ) from error
+    if len(sizes) > 1 or 0 in sizes:
+        raise ValueError(
+            f"{name}: expected the parameters of at least one task, equally many of each, got {sorted(sizes)}"
+        )
+
+
+def _sizes(parameters: Parameters, example: Parameters) -> Iterator[int]:
+    if isinstance(example, Tensor):
+        if not isinstance(parameters, Tensor) or parameters.ndim == 0 or parameters.shape[1:] != example.shape[1:]:
+            raise ValueError(f"each tensor of shape (tasks, {', '.join(map(str, example.shape[1:]))})")
+        yield len(parameters)
+    elif isinstance(example, dict):
+        if not isinstance(parameters, dict) or parameters.keys() != example.keys():
+            raise ValueError(f"a dict of {', '.join(example)}")
+        for key, value in example.items():
+            yield from _sizes(parameters[key], value)
+    elif isinstance(example, list | tuple):
+        if not isinstance(parameters, list | tuple) or len(parameters) != len(example):
+            raise ValueError(f"a list of {len(example)}")
+        for part, value in zip(parameters, example, strict=True):
+            yield from _sizes(part, value)
 
 
 def to_device(parameters: Parameters, device: torch.device) -> Parameters:
     """All tensors on `device`."""
-    if isinstance(parameters, dict):
-        return {name: to_device(value, device) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(to_device(value, device) for value in parameters)
-    return parameters.to(device)
+    return map_tensors(lambda tensor: tensor.to(device), parameters)
 
 
 def n_particles(parameters: Parameters) -> int:
     """P of parameters with leading axes (1, P)."""
-    while not isinstance(parameters, Tensor):
-        parameters = next(iter(parameters.values())) if isinstance(parameters, dict) else parameters[0]
-    return parameters.shape[1]
+    first: Tensor = next(leaves(parameters))
+    return first.shape[1]
 
 
 class PoolInference(Inference):

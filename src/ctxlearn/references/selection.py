@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ctxlearn.checks import check_choice, check_features, describe
+from ctxlearn.checks import check_choice, check_features
 from ctxlearn.learners.base import Learner, State
+from ctxlearn.learners.quantiles import mixture_quantiles
+from ctxlearn.learners.wrapper import Committee, together
 from ctxlearn.references.bayes import BayesOptimal
 from ctxlearn.tasks.base import TaskFamily
 
@@ -28,7 +30,7 @@ class Selected(NamedTuple):
     states: list[State]
 
 
-class AlgorithmSelection(Learner):
+class AlgorithmSelection(Committee):
     """For each task, the learner that does best on its context, or all of them weighted by how well they do.
 
     Rules: "loo" trusts a learner by its leave-one-out log-loss on the context; "evidence" by the evidence of the
@@ -57,13 +59,13 @@ class AlgorithmSelection(Learner):
         families: Sequence[TaskFamily] | None = None,
     ) -> None:
         members = list(learners.values() if isinstance(learners, Mapping) else learners)
-        _check_members(members)
-        super().__init__(members[0].n_features, members[0].n_classes)
+        super().__init__(members)
         self.rule = check_choice("rule", rule, ("loo", "evidence", "prequential"))
         if soft and self.n_classes is None and rule != "evidence":
             raise ValueError("soft: expected False for regression, where a squared error is no log-loss")
         self.soft = soft
-        self.learners = nn.ModuleList(members)
+        if rule == "evidence":
+            self.accepts_missing = False  # the families' likelihoods do not
         if (families is not None) != (rule == "evidence"):
             raise ValueError(
                 f'families: expected one a learner with rule="evidence" and none otherwise, got rule={rule!r}'
@@ -86,8 +88,13 @@ class AlgorithmSelection(Learner):
         )
 
     def predict(self, state: Selected, query_x: Tensor) -> Tensor:
-        outputs = [learner.predict(s, query_x) for learner, s in zip(self.members, state.states, strict=True)]
-        return self._mix(outputs, state.log_weights[:, None, :])
+        return self._mix(self.answers("predict", state.states, query_x), state.log_weights[:, None, :])
+
+    def predict_distribution(self, state: Selected, query_x: Tensor) -> Tensor:
+        """Quantiles of the members' distributions, mixed by their weights; see `Learner.predict_distribution`."""
+        found = torch.stack(self.answers("predict_distribution", state.states, query_x), dim=-2)
+        weights = state.log_weights.exp().to(found.device)[:, None, :]
+        return mixture_quantiles(found, weights.expand(found.shape[:-1]))
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         x, y = self.check_context(x, y, names=("x", "y"))
@@ -100,11 +107,6 @@ class AlgorithmSelection(Learner):
         outputs = [learner.predict_prefixes(x, y) for learner in self.members]
         return self._weigh(self._trust_prefixes(x, y, outputs)).exp()
 
-    @property
-    def members(self) -> list[Learner]:
-        """The learners, in order."""
-        return [learner for learner in self.learners if isinstance(learner, Learner)]
-
     def _trust(self, x: Tensor, y: Tensor) -> Tensor:
         """Log-likelihood of the context under each learner or its family, (B, K)."""
         if self.rule == "evidence":
@@ -112,15 +114,15 @@ class AlgorithmSelection(Learner):
         if x.shape[1] == 0:
             return torch.zeros(len(x), len(self.members), dtype=torch.float64, device=x.device)
         if self.rule == "prequential":
-            return torch.stack([-losses(m, m.predict_prefixes(x, y), y).sum(1) for m in self.members], dim=-1)
-        return torch.stack([-leave_one_out(m, x, y).sum(1) for m in self.members], dim=-1)
+            return _side_by_side([-losses(m, m.predict_prefixes(x, y), y).sum(1) for m in self.members])
+        return _side_by_side([-leave_one_out(m, x, y).sum(1) for m in self.members])
 
     def _trust_prefixes(self, x: Tensor, y: Tensor, outputs: list[Tensor]) -> Tensor:
         """`_trust` of the points before each point, (B, N, K)."""
         if self.rule == "evidence":
             return torch.stack([bayes.log_evidence_prefixes(x, y)[:, :-1] for bayes in self._bayes], dim=-1)
         if self.rule == "prequential":
-            known = torch.stack([-losses(m, out, y) for m, out in zip(self.members, outputs, strict=True)], dim=-1)
+            known = _side_by_side([-losses(m, out, y) for m, out in zip(self.members, outputs, strict=True)])
             return known.cumsum(1) - known
         return torch.stack([self._trust(x[:, :i], y[:, :i]) for i in range(x.shape[1])], dim=1)
 
@@ -134,7 +136,8 @@ class AlgorithmSelection(Learner):
 
     def _mix(self, outputs: list[Tensor], log_weights: Tensor) -> Tensor:
         """Outputs of the learners (B, q, C) or (B, q), mixed by weights (B, q or 1, K)."""
-        stacked = torch.stack(outputs, dim=2)
+        stacked = torch.stack(together(outputs), dim=2)
+        log_weights = log_weights.to(stacked.device)
         if self.n_classes is None:
             return (stacked * log_weights.exp()).sum(-1).to(stacked.dtype)
         mixed = (stacked.double().log_softmax(-1) + log_weights[..., None]).logsumexp(2)
@@ -143,6 +146,7 @@ class AlgorithmSelection(Learner):
 
 def losses(learner: Learner, output: Tensor, y: Tensor) -> Tensor:
     """Log-loss in nats, or squared error, of each answer: outputs (B, q, C) or (B, q) give (B, q) float64."""
+    y = y.to(output.device)
     if learner.n_classes is None:
         return (output - y).double().square()
     return F.cross_entropy(output.double().flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
@@ -162,16 +166,8 @@ def leave_one_out(learner: Learner, x: Tensor, y: Tensor) -> Tensor:
     return torch.cat(rows)
 
 
-def _check_members(members: list[Learner]) -> None:
-    if len(members) < 2 or not all(isinstance(learner, Learner) for learner in members):
-        raise ValueError(f"learners: expected two or more learners, got {describe(members)}")
-    first = members[0]
-    for learner in members[1:]:
-        if learner.n_classes != first.n_classes or learner.n_features != first.n_features:
-            raise ValueError(
-                f"learners: expected learners of one kind of task, got ({first.n_features} features, {first.n_classes}"
-                f" classes) and ({learner.n_features} features, {learner.n_classes} classes)"
-            )
+def _side_by_side(found: list[Tensor]) -> Tensor:
+    return torch.stack(together(found), dim=-1)
 
 
 def _fits(family: TaskFamily, learner: Learner) -> bool:

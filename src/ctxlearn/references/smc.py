@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe
+from ctxlearn.checks import describe, solving
 from ctxlearn.episodes import Parameters
 from ctxlearn.references.inference import Inference, Joint
 from ctxlearn.references.particles import (
@@ -32,6 +32,7 @@ from ctxlearn.references.particles import (
 )
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.tree import leaves, map_tensors
 
 CLOUD = 32
 """Draws from the prior for each particle of a task."""
@@ -253,27 +254,24 @@ def _covariance_factor(vectors: Tensor, p: Tensor) -> Tensor:
     covariance = spread.mT @ (p[..., None] * spread)
     size = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None] + 1e-30
     eye = torch.eye(vectors.shape[-1], dtype=vectors.dtype, device=vectors.device)
-    factor: Tensor = torch.linalg.cholesky(covariance + 1e-9 * size * eye)
+    with solving("context_x"):
+        factor: Tensor = torch.linalg.cholesky(covariance + 1e-9 * size * eye)
     return factor
 
 
 def flatten(parameters: Parameters) -> Tensor:
     """Parameters with leading axes (A, P) as vectors (A, P, k)."""
-    if isinstance(parameters, Tensor):
-        if not parameters.is_floating_point():
-            got = describe(parameters)
+    pieces = []
+    for value in leaves(parameters):
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            got = describe(value)
             raise ValueError(f"parameters: expected floating tensors, which a random walk can move, got {got}")
-        return parameters[..., None].flatten(2)
-    values = parameters.values() if isinstance(parameters, dict) else parameters
-    return torch.cat([flatten(value) for value in values], dim=-1)
+        pieces.append(value[..., None].flatten(2))
+    return torch.cat(pieces, dim=-1)
 
 
 def unflatten(vectors: Tensor, like: Parameters) -> Parameters:
     """Vectors (B, K, k) as parameters with leading axes (B, K), of the form of `like`."""
-    if isinstance(like, Tensor):
-        return vectors.reshape(*vectors.shape[:2], *like.shape[2:])
-    values = list(like.values()) if isinstance(like, dict) else list(like)
-    sizes = [flatten(value).shape[-1] for value in values]
-    pieces = torch.split(vectors, sizes, dim=-1)
-    parts = [unflatten(piece, value) for piece, value in zip(pieces, values, strict=True)]
-    return dict(zip(like, parts, strict=True)) if isinstance(like, dict) else type(like)(parts)
+    sizes = [value[..., None].flatten(2).shape[-1] for value in leaves(like)]
+    pieces = iter(torch.split(vectors, sizes, dim=-1))
+    return map_tensors(lambda value: next(pieces).reshape(*vectors.shape[:2], *value.shape[2:]), like)

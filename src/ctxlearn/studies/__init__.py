@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn.studies.base import Findings, Study
-    from ctxlearn.studies.claims import Claim
-    from ctxlearn.studies.reproduction import StudyResult, reproduce
+    from ctxlearn.lab import Claim, Study, StudyResult
+    from ctxlearn.studies.reproduction import reproduce
 
-_HOMES = {
-    "Claim": "ctxlearn.studies.claims",
-    "Findings": "ctxlearn.studies.base",
-    "Study": "ctxlearn.studies.base",
-    "StudyResult": "ctxlearn.studies.reproduction",
-    "reproduce": "ctxlearn.studies.reproduction",
-}
+_HOMES = {"reproduce": "ctxlearn.studies.reproduction"}
+_HOMES |= dict.fromkeys(("Claim", "Study", "StudyResult"), "ctxlearn.lab")
 
-__all__ = ["Claim", "Findings", "Study", "StudyResult", "reproduce"]
+__all__ = ["Claim", "Study", "StudyResult", "reproduce"]
 
 __getattr__ = names_from(__name__, _HOMES)

@@ -1,9 +1,10 @@
-"""What the studies of classification train and compare: names, families, learners."""
+"""What the studies of classification train and compare: names, families, learners, looks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ctxlearn import lab
 from ctxlearn.learners import CNP, MAML, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, TaskFamily
 
@@ -18,6 +19,26 @@ MIXTURE = "mixture"
 FAMILIES: dict[str, TaskFamily] = {f.name: f for f in (PairwiseMetric(), ClassPrototype(), Amortization())}
 MADE_FOR = {"pairwise-metric": "MatchNet", "class-prototype": "ProtoNet", "amortization": "CNP"}
 HOME = {**{learner: family for family, learner in MADE_FOR.items()}, PAPER: "pairwise-metric"}
+STYLES = {
+    ICL: lab.Style(lab.BLUE, label="in-context transformer", width=2.2, order=3),
+    CAUSAL: lab.Style(lab.SKY, label="causal in-context transformer"),
+    "MatchNet": lab.Style(lab.ORANGE),
+    PAPER: lab.Style(lab.YELLOW, label="MatchNet, paper's variant"),
+    "ProtoNet": lab.Style(lab.GREEN),
+    "CNP": lab.Style(lab.PINK),
+    GRADIENT: lab.Style(lab.LEMON),
+    "NearestNeighbor": lab.Style(lab.GREY, ":", label="1-nearest neighbour"),
+    "LogisticRegression": lab.Style("#8B5A2B", "--", label="logistic regression"),
+    "NearestClassMean": lab.Style(lab.GREEN, "-.", label="nearest class mean"),
+    "chance": lab.CHANCE,
+    "selection, leave-one-out": lab.Style(lab.ORANGE),
+    "selection, soft leave-one-out": lab.Style(lab.ORANGE, "-."),
+    "selection, evidence": lab.Style(lab.GREEN),
+    "selection, soft evidence": lab.Style(lab.GREEN, "-."),
+    BAYES_MIXTURE: lab.Style(lab.BLACK, "--"),
+    BAYES_FAMILY: lab.Style(lab.BLACK, ":"),
+    "family known, no context": lab.Style("#666666", lab.DOTTED, width=0.9),
+}
 
 
 def mixture() -> Mixture:
@@ -44,3 +65,12 @@ def classical_learner(name: str, seed: int) -> Learner:
         return MatchNet(2, 2, attention="sum", seed=seed)
     makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP, GRADIENT: MAML}
     return makers[name](2, 2, seed=seed)
+
+
+def about_seeds(seeds: int) -> str:
+    """What training seeds say of how sure a study is, for its page."""
+    if seeds == 1:
+        speaks = "every sentence is about these trained models; --seeds 3 says more of training in general"
+    else:
+        speaks = "bounds include the variation between them"
+    return f"{lab.count(seeds, 'training seed')}: {speaks}. One model size, two features, two classes."

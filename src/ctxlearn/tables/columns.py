@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ctxlearn.checks import describe
 from ctxlearn.tables.cells import EXACT, Numbers
-from ctxlearn.tables.column import Column, Features, NumberColumn, Seen, from_json
+from ctxlearn.tables.column import Column, Features, Seen
+from ctxlearn.tables.kinds import NumberColumn, from_json
 from ctxlearn.tables.learn import learn_column
 from ctxlearn.tables.reading import Reading
 

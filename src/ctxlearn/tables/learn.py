@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, are_dates, are_numbers, folded, plain, texts
-from ctxlearn.tables.column import (
-    CategoryColumn,
-    Column,
-    DateColumn,
-    LeftOutColumn,
-    NumberColumn,
-    Seen,
-    TextColumn,
-)
+from ctxlearn.tables.column import Column, Seen
 from ctxlearn.tables.dates import DateForm, count_dates, find_date_form
+from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn, TextColumn
 from ctxlearn.tables.numerals import AmbiguousError, NumberForm, count_numbers, find_form, simple_numbers, units
 from ctxlearn.tables.reading import Reading
 from ctxlearn.tables.text import ENOUGH, TextEncoder, n_words
@@ -214,7 +208,30 @@ def _words(name: str, cells: Text, reading: Reading, notes: tuple[str, ...] = ()
             return LeftOutColumn(name, why, seen=seen, notes=notes)
         if wordy and sum(lengths) >= 4 * len(lengths):
             return LeftOutColumn(name, f"free text of fewer than {ENOUGH} rows", seen=seen, notes=notes)
-    return _category(name, cells, tuple(_sorted(different)), ordered=False, notes=notes)
+    merged, merging = _merged(present)
+    cells = [None if cell is None else merged.get(cell, cell) for cell in cells]
+    return _category(
+        name, cells, tuple(_sorted({c for c in cells if c is not None})), ordered=False, notes=notes + merging
+    )
+
+
+def _merged(cells: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Names that differ only in how they are written, by the commonest spelling; and what to say of it.
+
+    Single letters stay apart: an allele A is not an allele a.
+    """
+    spellings: dict[str, Counter[str]] = {}
+    for cell in cells:
+        spellings.setdefault(folded(cell) if len(cell) > 1 else cell, Counter())[cell] += 1
+    merged: dict[str, str] = {}
+    notes = []
+    for found in spellings.values():
+        if len(found) > 1:
+            kept = max(sorted(found), key=found.__getitem__)
+            others = sorted(set(found) - {kept})
+            merged |= dict.fromkeys(others, kept)
+            notes.append(f"{', '.join(map(repr, others))} read as {kept!r}")
+    return merged, tuple(notes)
 
 
 def _category(
@@ -222,12 +239,6 @@ def _category(
 ) -> CategoryColumn:
     present = {cell for cell in cells if cell is not None}
     seen = Seen(len(cells), sum(cell is None for cell in cells), len(present))
-    alike: dict[str, list[str]] = {}
-    for category in categories:
-        alike.setdefault(folded(category), []).append(category)
-    twice = next((group for group in alike.values() if len(group) > 1), None)
-    if twice:
-        notes = (*notes, f"categories that differ only in how they are written: {', '.join(map(repr, twice))}")
     known = categories if ordered else tuple(_sorted(set(categories)))
     return CategoryColumn(name, known, ordered, seen=seen, notes=notes)
 

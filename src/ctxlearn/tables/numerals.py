@@ -179,7 +179,8 @@ def units(cells: Iterable[str]) -> set[str]:
 def simple_numbers(cells: Text) -> Numbers | None:
     """Cells as numbers where all are written as computers do, NaN where missing; else None. Much faster than a form."""
     present = [cell for cell in cells if cell is not None]
-    if not present or not _SIMPLE.fullmatch("\n".join(present) + "\n"):
+    text = "\n".join(present) + "\n"
+    if not present or text.count("\n") > len(present) or not _SIMPLE.fullmatch(text):
         return None
     found = np.array(["nan" if cell is None else cell for cell in cells]).astype(np.float64)
     big = np.abs(found) > EXACT

@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ctxlearn.tables.cells import Numbers, texts
-from ctxlearn.tables.column import CategoryColumn, Column, DateColumn, LeftOutColumn, NumberColumn
+from ctxlearn.tables.column import Column
 from ctxlearn.tables.columns import Columns, Read
+from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn
 
 WILD = 100.0
 """Spreads from the middle beyond which a value is pointed out; the spread is that of the middle half."""

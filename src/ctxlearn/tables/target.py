@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxlearn.tables.cells import Declared, Numbers, Text, are_numbers, plain, texts
+from ctxlearn.tables.dates import find_date_form
 from ctxlearn.tables.numerals import AmbiguousError, NumberForm, count_numbers, find_form, simple_numbers
 from ctxlearn.tables.reading import Reading
 
@@ -75,10 +76,22 @@ def read_target(values: Any, task: str, reading: Reading, name: str = "target") 
     labels = [str(cells[row]) for row in known]
     if numbers is not None:
         numbers = numbers[known]
+    if numbers is None and task != "classification" and len(set(labels)) > MOSTLY * len(labels) and _are_dates(labels):
+        raise TargetError(
+            f"row {known[0]}: expected names or numbers to predict, got dates ({labels[0]!r}, ...); turn them into numbers that mean"
+            " something (days, say), or say --task classification where they are names"
+        )
     classes, why, sure = _guess(labels, numbers)
     if task != "auto":
         why, sure, classes = f"--task {task}", True, task == "classification"
     return Target(known, labels, None if classes else numbers, form, why, sure)
+
+
+def _are_dates(labels: Sequence[str]) -> bool:
+    try:
+        return find_date_form(dict.fromkeys(labels)) is not None
+    except AmbiguousError:
+        return True
 
 
 def _is_text(values: Any) -> bool:
@@ -131,8 +144,7 @@ def _guess(labels: Sequence[str], numbers: Numbers | None) -> tuple[bool, str, b
     """
     n, k = len(labels), len(set(labels))
     if numbers is None:
-        sure = k <= max(2, n / 2)
-        return True, "its values are names" + ("" if sure else f", though {k} of {n} differ"), sure
+        return True, "its values are names" + ("" if k <= max(2, n / 2) else f", though {k} of {n} differ"), True
     k_numbers = len(np.unique(numbers))
     zeros = any(
         len(digits := label.lstrip("+-")) > 1 and digits.startswith("0") and digits.isdigit() for label in labels

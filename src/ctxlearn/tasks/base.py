@@ -13,6 +13,7 @@ from torch import Tensor
 from ctxlearn.checks import check_float, check_generator, check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
 from ctxlearn.recorded import Recorded
+from ctxlearn.tree import map_tensors
 
 VIOLATED = -15.0
 """Log-probability of a label that a task's rule excludes: e^-15 in place of 0, so that no context is impossible."""
@@ -197,12 +198,10 @@ class Mixture(TaskFamily):
 
 def _spread(drawn: Parameters, rows: Tensor, n_tasks: int) -> Parameters:
     """Parameters of the tasks in `rows` on an axis of all tasks, zero elsewhere."""
-    if isinstance(drawn, Tensor):
-        spread = drawn.new_zeros((n_tasks, *drawn.shape[1:]))
-        spread[rows] = drawn[: len(rows)]
-        return spread
-    if isinstance(drawn, dict):
-        return {name: _spread(value, rows, n_tasks) for name, value in drawn.items()}
-    if isinstance(drawn, list | tuple):
-        return type(drawn)(_spread(value, rows, n_tasks) for value in drawn)
-    return drawn
+
+    def spread(tensor: Tensor) -> Tensor:
+        wide = tensor.new_zeros((n_tasks, *tensor.shape[1:]))
+        wide[rows] = tensor[: len(rows)]
+        return wide
+
+    return map_tensors(spread, drawn)

@@ -154,6 +154,8 @@ class ImageFolder(ImageDomains):
         ValueError: no folder, no images, an image that cannot be read (named), or a class with too few (named).
     """
 
+    reads_files = True
+
     def __init__(
         self,
         path: str | Path,

@@ -9,6 +9,7 @@ from ctxlearn.checks import check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
+from ctxlearn.tree import leaves, map_tensors
 
 
 class Pool(TaskFamily):
@@ -16,7 +17,7 @@ class Pool(TaskFamily):
 
     Args:
         family: where the tasks of the pool come from.
-        size: distinct tasks, >= 1.
+        size: distinct tasks, 1 to as many as have 2^26 numbers for parameters.
         seed: of the pool. A pool holds the first tasks of every larger one of the same seed and family.
 
     Attributes:
@@ -30,15 +31,22 @@ class Pool(TaskFamily):
         self.size = check_int("size", size, minimum=1)
         self.n_features, self.n_classes = family.n_features, family.n_classes
         # drawn in blocks of a fixed size, so that pools of several sizes share their first tasks
-        blocks = [
-            family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
-            for k in range(-(-self.size // BLOCK))
-        ]
-        self.parameters = select(_joined(blocks), torch.arange(self.size))
+        blocks = [self._block(seed, 0)]
+        most = (
+            MOST_NUMBERS
+            * BLOCK
+            // max(BLOCK, sum(leaf.numel() for leaf in leaves(blocks[0]) if isinstance(leaf, Tensor)))
+        )
+        check_int("size", size, minimum=1, maximum=most)  # more would not fit into memory
+        blocks += [self._block(seed, k) for k in range(1, -(-self.size // BLOCK))]
+        self.parameters = select(map_tensors(lambda *parts: torch.cat(parts), *blocks), torch.arange(self.size))
+
+    def _block(self, seed: int, k: int) -> Parameters:
+        return self.family.sample_parameters(BLOCK, generator=generator_for(seed, Stream.REFERENCE, 1, k))
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         chosen = torch.randint(self.size, (n_tasks,), generator=generator, device=generator.device)
-        return select(_moved(self.parameters, generator.device), chosen)
+        return map_tensors(lambda tensor: tensor.to(generator.device)[chosen], self.parameters)
 
     def sample_points(
         self, parameters: Parameters, n_points: int, *, generator: torch.Generator
@@ -47,24 +55,4 @@ class Pool(TaskFamily):
 
 
 BLOCK = 1024
-
-
-def _joined(blocks: list[Parameters]) -> Parameters:
-    first = blocks[0]
-    if isinstance(first, Tensor):
-        return torch.cat(blocks)
-    if isinstance(first, dict):
-        return {name: _joined([block[name] for block in blocks]) for name in first}
-    if isinstance(first, list | tuple):
-        return type(first)(_joined(list(parts)) for parts in zip(*blocks, strict=True))
-    return first
-
-
-def _moved(parameters: Parameters, device: torch.device) -> Parameters:
-    if isinstance(parameters, Tensor):
-        return parameters.to(device)
-    if isinstance(parameters, dict):
-        return {name: _moved(value, device) for name, value in parameters.items()}
-    if isinstance(parameters, list | tuple):
-        return type(parameters)(_moved(value, device) for value in parameters)
-    return parameters
+MOST_NUMBERS = 2**26

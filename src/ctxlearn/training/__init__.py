@@ -12,14 +12,17 @@ from ctxlearn.lazy import names_from
 if TYPE_CHECKING:
     from ctxlearn.storage import CorruptFileError, StorageError
     from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
     from ctxlearn.training.config import TrainingConfig
     from ctxlearn.training.curriculum import Curriculum
     from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.training.folder import RunFolderError
+    from ctxlearn.training.lengths import LastPoints, VariedLengths
+    from ctxlearn.training.listing import runs
     from ctxlearn.training.loop import TrainingDiverged
     from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
     from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
-    from ctxlearn.training.run import Run, kept_learners, load
+    from ctxlearn.training.run import Run, kept_learners, load, read_run
     from ctxlearn.training.sources import FamilySource, Source
     from ctxlearn.training.start import run_settings, train
 
@@ -27,12 +30,14 @@ _HOMES = {
     "Adaptable": "ctxlearn.training.domains",
     "Adaptation": "ctxlearn.training.adaptation",
     "AllPrefixes": "ctxlearn.training.objective",
+    "Callback": "ctxlearn.training.callbacks",
     "CorruptFileError": "ctxlearn.storage",
     "Curriculum": "ctxlearn.training.curriculum",
     "DomainBatch": "ctxlearn.training.domains",
     "DomainSource": "ctxlearn.training.domains",
     "FamilySource": "ctxlearn.training.sources",
     "HardestTasks": "ctxlearn.training.objective",
+    "LastPoints": "ctxlearn.training.lengths",
     "MetaAdaptation": "ctxlearn.training.domains",
     "Objective": "ctxlearn.training.objective",
     "Plan": "ctxlearn.training.plans",
@@ -46,13 +51,18 @@ _HOMES = {
     "Source": "ctxlearn.training.sources",
     "Stairs": "ctxlearn.training.plans",
     "StorageError": "ctxlearn.storage",
+    "TensorBoard": "ctxlearn.training.callbacks",
     "TrainingConfig": "ctxlearn.training.config",
     "TrainingDiverged": "ctxlearn.training.loop",
+    "VariedLengths": "ctxlearn.training.lengths",
+    "WeightsAndBiases": "ctxlearn.training.callbacks",
     "adapt_to_domain": "ctxlearn.training.adaptation",
     "adaptation_of": "ctxlearn.training.adaptation",
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
+    "read_run": "ctxlearn.training.run",
     "run_settings": "ctxlearn.training.start",
+    "runs": "ctxlearn.training.listing",
     "train": "ctxlearn.training.start",
 }
 
@@ -60,12 +70,14 @@ __all__ = [
     "Adaptable",
     "Adaptation",
     "AllPrefixes",
+    "Callback",
     "CorruptFileError",
     "Curriculum",
     "DomainBatch",
     "DomainSource",
     "FamilySource",
     "HardestTasks",
+    "LastPoints",
     "MetaAdaptation",
     "Objective",
     "Plan",
@@ -79,13 +91,18 @@ __all__ = [
     "Source",
     "Stairs",
     "StorageError",
+    "TensorBoard",
     "TrainingConfig",
     "TrainingDiverged",
+    "VariedLengths",
+    "WeightsAndBiases",
     "adapt_to_domain",
     "adaptation_of",
     "kept_learners",
     "load",
+    "read_run",
     "run_settings",
+    "runs",
     "train",
 ]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
+from ctxlearn.learners.functional import Functional
 from ctxlearn.learners.gradient import GradientAdaptation
 from ctxlearn.learners.inner_step import differentiable
 from ctxlearn.learners.transformer import InContextTransformer
@@ -229,6 +230,24 @@ def descend(
         yield step, True
 
 
+def take_inner_steps(learner: Adaptable, tasks: Tasks, objective: Objective | None = None) -> None:
+    """Adapt in place by the inner steps that the learner was trained for, all tasks at once; None for `AllPrefixes`."""
+    inside = learner.learner
+    function, asked = Functional(inside), AllPrefixes() if objective is None else objective
+
+    def loss(parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        draws = torch.Generator().manual_seed(0)  # the steps share what is drawn, as in training
+        value: torch.Tensor = function(parameters, lambda module: asked(module, tasks, draws))
+        return value
+
+    with torch.no_grad():
+        adaptation = replace(learner.adaptation, divergence="return")  # weights that are not finite score so
+        parameters = dict(inside.named_parameters())
+        found = adaptation.adapt(loss, parameters, step_sizes=learner.step_sizes).parameters
+        for name, p in parameters.items():
+            p.copy_(found[name])
+
+
 def held_out_loss(learner: Learner, tasks: Tasks) -> float:
     """The learner's mean loss on tasks over all their prefixes: nats, or squared units of y."""
     with torch.inference_mode(), one_thread_per_operator():
@@ -263,6 +282,5 @@ def _fitting(learner: Learner, tasks: object) -> Tasks:
     if tasks.n_points < 2:
         raise ValueError(f"tasks: expected at least 2 points a task, one to answer from another, got {tasks.n_points}")
     x, y = learner.check_context(tasks.x, tasks.y, names=("tasks.x", "tasks.y"))
-    own = next(learner.parameters())
-    x, y = (t.clone() if t.is_inference() else t for t in (x.to(own.device), y.to(own.device)))
+    x, y = (t.clone() if t.is_inference() else t for t in (x, y))
     return Tasks(x, y, tasks.n_classes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -21,13 +23,16 @@ class TrainingConfig:
         n_points: N points a task.
         learning_rate: of AdamW at its peak.
         optimizer: "muon": Muon (orthogonalised momentum) on the matrices of a transformer's blocks, AdamW on all else; or
-            "adamw" on everything. A learner without blocks is trained by AdamW either way.
+            "adamw" on everything. A learner without blocks is trained by AdamW either way. Or the import path
+            "module.function" of one's own: from the learner and this configuration to a `torch.optim.Optimizer`, whose
+            learning rates are those at the peak.
         muon_learning_rate: of Muon at its peak, on AdamW's scale (updates of root mean square 0.2 times it).
         seed: of tasks and context lengths.
         shards: logical parts of a step's tasks, each drawn from a generator of its own. Fixed by this number
             whatever the number of threads or processes, so that these change no task.
         warmup_steps: steps of linear rise of the learning rate; a run of few steps spends at most a fifth of them so.
-        schedule: after it: "linear" or "cosine" to zero, or "constant".
+        schedule: after it: "linear" or "cosine" to zero, or "constant". Or the import path "module.function" of one's own:
+            from the step (0-based) and this configuration to the share of the peak rate, in place of the warm-up too.
         weight_decay: AdamW's and Muon's.
         beta1: AdamW's first decay rate.
         beta2: AdamW's second decay rate.
@@ -88,8 +93,8 @@ class TrainingConfig:
         check_float("weight_decay", self.weight_decay, minimum=0)
         for name in ("beta1", "beta2", "averaging"):
             check_float(name, getattr(self, name), minimum=0, maximum=1 - 1e-9)
-        check_choice("optimizer", self.optimizer, ("adamw", "muon"))
-        check_choice("schedule", self.schedule, ("cosine", "linear", "constant"))
+        _check_own("optimizer", self.optimizer, ("adamw", "muon"))
+        _check_own("schedule", self.schedule, ("cosine", "linear", "constant"))
         check_choice("select", self.select, ("last", "best"))
         check_choice("precision", self.precision, ("32-true", "bf16-mixed"))
         check_choice("accelerator", self.accelerator, ("auto", "cpu", "cuda", "mps"))
@@ -109,9 +114,35 @@ class TrainingConfig:
 
     def rate_factor(self, step: int) -> float:
         """The learning rate of a step (0-based) as a share of its peak."""
+        if "." in self.schedule:
+            return check_float("schedule", own_function(self.schedule)(step, self), minimum=0)
         rise = max(1, min(self.warmup_steps, self.steps // 5))
         warm = min(1.0, (step + 1) / rise)
         done = max(0, step - rise) / max(1, self.steps - rise)
         if self.schedule == "cosine":
             return warm * 0.5 * (1 + math.cos(math.pi * done))
         return warm * (1 - done if self.schedule == "linear" else 1.0)
+
+
+def _check_own(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """One of our names, or the import path of a function."""
+    if isinstance(value, str) and "." in value and all(part.isidentifier() for part in value.split(".")):
+        return
+    check_choice(name, value, choices)
+
+
+def own_function(path: str) -> Callable[..., Any]:
+    """The function at `module.function`, for a configuration that names one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"cannot import {path!r}: there is no module {error.name}") from error
+    if not callable(found):
+        raise ValueError(f"cannot import {path!r}: the module {module} has no function {name}")
+    function: Callable[..., Any] = found
+    return function

@@ -14,9 +14,10 @@ from torch.overrides import TorchFunctionMode
 
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.episodes import Tasks
-from ctxlearn.learners.base import Learner, State
+from ctxlearn.learners.base import Learner
 from ctxlearn.learners.functional import Functional, Parameters
 from ctxlearn.learners.gradient import AdaptationDiverged, GradientAdaptation, StepSizes, reptile_loss
+from ctxlearn.learners.wrapper import Wrapper, expect_learner
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.tasks.domains import Domains
 from ctxlearn.training.objective import AllPrefixes, Objective
@@ -89,7 +90,7 @@ class DomainSource(Source):
         return DomainBatch(tuple(a for a, _ in pairs), tuple(f for _, f in pairs), place)
 
 
-class Adaptable(Learner):
+class Adaptable(Wrapper):
     """A learner with step sizes of its own for being adapted, trained along with it.
 
     It answers as the learner in it does. Train it by `MetaAdaptation()`, which then takes the adaptation from here.
@@ -103,33 +104,15 @@ class Adaptable(Learner):
     """
 
     def __init__(self, learner: Learner, adaptation: GradientAdaptation) -> None:
-        if not isinstance(learner, Learner):
-            raise ValueError(f"learner: expected a Learner, got {describe(learner)}")
+        expect_learner("learner", learner)
         if not isinstance(adaptation, GradientAdaptation):
             raise ValueError(f"adaptation: expected a GradientAdaptation, got {describe(adaptation)}")
-        super().__init__(learner.n_features, learner.n_classes)
-        self.accepts_missing = learner.accepts_missing
-        self.learner = learner
+        super().__init__(learner)
         self.adaptation = adaptation
         self.step_sizes = adaptation.step_sizes(dict(learner.named_parameters()))
 
-    def adapt(self, context_x: Tensor, context_y: Tensor) -> State:
-        return self.learner.adapt(context_x, context_y)
-
-    def predict(self, state: State, query_x: Tensor) -> Tensor:
-        return self.learner.predict(state, query_x)
-
-    def predict_for_loss(self, state: State, query_x: Tensor) -> Tensor:
-        return self.learner.predict_for_loss(state, query_x)
-
-    def predict_distribution(self, state: State, query_x: Tensor) -> Tensor:
-        return self.learner.predict_distribution(state, query_x)
-
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         return self.learner.predict_prefixes(x, y)
-
-    def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        return self.learner.loss(output, y)
 
 
 class MetaAdaptation(Objective):

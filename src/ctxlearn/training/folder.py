@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from ctxlearn.atomic import make_folder, reason
 from ctxlearn.checks import describe
+from ctxlearn.escaping import printable
+from ctxlearn.plain_data import from_yaml
 from ctxlearn.recorded import digest
 from ctxlearn.storage import (
     CorruptFileError,
@@ -57,70 +60,107 @@ class RunFolder:
         self.model = self.path / "model.safetensors"
         self.checkpoints = self.path / "checkpoints"
         self.weights = self.path / "weights"
+        self._held: IO[bytes] | None = None
 
-    def claim(self, settings: dict[str, Any]) -> None:
-        """Make this the folder of the run with these settings, or see that it already is.
+    @contextmanager
+    def claimed(self, settings: dict[str, Any]) -> Iterator[None]:
+        """Make this the folder of the run with these settings, or see that it already is; for this process alone.
+
+        Nothing in the folder is touched before the process has it for itself. It is given up with the process, however that
+        ends.
 
         Raises:
-            RunFolderError: the folder holds a run with other settings; the first difference is named.
+            RunFolderError: the folder holds something else, or a run with other settings, whose first difference is named; or
+                another process trains in it, and did not end within 20 seconds.
             StorageError: the folder cannot be written.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise StorageError(f"out: expected a folder, got the file {self.path}")
-        name = run_hash(settings)
-        if self.config.exists():
-            held = self.read_config()
-            if held.get("hash") != name:
-                raise RunFolderError(
-                    f"{self.path} holds another run ({_first_difference(held, settings)});"
-                    " choose another folder, or the settings of that run"
-                )
-        else:
-            strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
-            strangers = [s for s in strangers if not s.endswith(".tmp") and s != ".lock"]
-            if strangers:
-                raise RunFolderError(
-                    f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
-                )
-            write_text(self.config, yaml.safe_dump({"hash": name, **settings}, sort_keys=False))
-        for leftover in [p for place in (self.path, self.checkpoints, self.weights) for p in place.glob(".*.tmp")]:
-            leftover.unlink(missing_ok=True)  # of a process killed while it wrote
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """The folder for this process alone; a lock ends with its process, however that ends.
-
-        Raises:
-            RunFolderError: another process trains in it, and did not end within 20 seconds.
-        """
-        lock = FileLock(self.path / ".lock", timeout=LOCK_SECONDS)
+            raise StorageError(errno.ENOTDIR, f"out: expected a folder, got the file {printable(str(self.path))}")
+        self._check_holds(settings)
         try:
+            make_folder(self.path)
+            lock = FileLock(self.path / ".lock", timeout=LOCK_SECONDS)
             lock.acquire()
         except Timeout:
             raise RunFolderError(f"{self.path}: another process is training in it; wait for it or stop it") from None
+        except OSError as error:
+            raise StorageError(error.errno, f"cannot write {self.path}: {reason(error)}") from error
         try:
-            yield
+            with open(self.path / ".lock", "rb") as self._held:
+                if not self._check_holds(settings):  # once more: another process may have been faster
+                    write_text(self.config, yaml.safe_dump({"hash": run_hash(settings), **settings}, sort_keys=False))
+                self._remove_leftovers()
+                yield
         finally:
+            self._held = None
             lock.release()
 
-    def read_config(self) -> dict[str, Any]:
-        """The settings that `claim` wrote.
+    def check_still_there(self) -> None:
+        """See that the folder is the one that was claimed.
 
         Raises:
-            RunFolderError: there are none, or they cannot be read.
+            StorageError: it was deleted, moved or replaced.
+        """
+        try:
+            there = self._held is not None and os.path.samestat(
+                os.fstat(self._held.fileno()), os.stat(self.path / ".lock")
+            )
+        except OSError:
+            there = False
+        if not there or not self.config.is_file():
+            raise StorageError(
+                errno.ENOENT, f"the run's folder {self.path} was deleted, moved or replaced while it was trained"
+            )
+
+    def read_config(self) -> dict[str, Any]:
+        """The settings that the run was claimed with, and their hash.
+
+        Raises:
+            RunFolderError: there are none, they cannot be read, or they are not those that the hash was made of.
         """
         if not self.config.is_file():
             raise RunFolderError(f"{self.path} holds no run: there is no config.yaml in it")
         try:
-            held = yaml.safe_load(self.config.read_text())
-        except yaml.YAMLError as error:
+            held = from_yaml(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError, OSError) as error:
             raise RunFolderError(f"{self.config} cannot be read: {error}") from error
-        if not isinstance(held, dict) or "hash" not in held:
+        if not isinstance(held, dict) or not isinstance(held.get("hash"), str):
             raise RunFolderError(f"{self.config} is not the configuration of a run")
+        settings = {key: value for key, value in held.items() if key != "hash"}
+        if not _is_hash_of(held["hash"], settings):
+            raise RunFolderError(
+                f"{self.config} was edited: it is no longer what this run was trained with. Restore it, or train a new run of"
+                f" it: ctxlearn train --config {self.config} --out NEW_FOLDER"
+            )
         return held
+
+    def _check_holds(self, settings: dict[str, Any]) -> bool:
+        """Whether the folder holds this run already; if not, it must be empty."""
+        if self.config.exists():
+            held = self.read_config()
+            if held["hash"] != run_hash(settings):
+                raise RunFolderError(
+                    f"{self.path} holds another run ({_first_difference(held, settings)});"
+                    " choose another folder, or the settings of that run"
+                )
+            return True
+        strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
+        strangers = [s for s in strangers if not s.endswith(".tmp") and s != ".lock"]
+        if strangers:
+            raise RunFolderError(
+                f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
+            )
+        return False
+
+    def _remove_leftovers(self) -> None:
+        """Remove part files of processes that were killed while they wrote: whoever else trained here is gone."""
+        for place in (self.path, self.checkpoints, self.weights):
+            for leftover in place.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
 
     def save_checkpoint(self, step: int, checkpoint: Checkpoint) -> None:
         """Write the checkpoint after `step` steps and drop all but the newest ones."""
+        self.check_still_there()
         size = sum(t.numel() * t.element_size() for t in checkpoint.tensors.values())
         free = shutil.disk_usage(self.path).free
         if free < 2 * size:
@@ -134,11 +174,14 @@ class RunFolder:
         """Checkpoints, oldest first."""
         return sorted(self.checkpoints.glob("step-*.safetensors"))
 
-    def newest_checkpoint(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are named in a warning and set aside."""
+    def newest_checkpoint(self, name: str) -> Checkpoint | None:
+        """The newest checkpoint of the run with this hash that is whole; others are named in a warning and set aside."""
         for path in reversed(self.checkpoint_files()):
             try:
-                return Checkpoint(*load_tensors(path))
+                checkpoint = Checkpoint(*load_tensors(path))
+                if checkpoint.facts.get("hash") != name:
+                    raise CorruptFileError(f"{path} is of another run")
+                return checkpoint
             except CorruptFileError as error:
                 warnings.warn(f"{error}; going on from the checkpoint before it", stacklevel=3)
                 path.rename(path.with_suffix(".damaged"))
@@ -146,6 +189,7 @@ class RunFolder:
 
     def keep_weights(self, step: int, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
         """Write the weights after `step` steps, to stay for good."""
+        self.check_still_there()
         save_tensors(self.weights / f"step-{step:08d}.safetensors", tensors, facts)
 
     def kept_weights(self) -> dict[int, Path]:
@@ -158,9 +202,9 @@ class RunFolder:
         Appended and not rewritten, since it grows with the run; a checkpoint records its length, and what a killed
         process wrote after its last checkpoint is cut off when the run goes on.
         """
+        self.check_still_there()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with self.metrics.open("a", newline="") as file:
+            with self.metrics.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 if file.tell() == 0:
                     writer.writerow(columns)
@@ -169,7 +213,7 @@ class RunFolder:
                 os.fsync(file.fileno())
                 return file.tell()
         except OSError as error:
-            raise StorageError(error.errno, f"cannot write {self.metrics}: {error.strerror or error}") from error
+            raise StorageError(error.errno, f"cannot write {self.metrics}: {reason(error)}") from error
 
     def truncate_metrics(self, length: int, columns: Sequence[str]) -> None:
         """Cut metrics.csv back to `length` bytes; a shorter or absent file becomes a header and is warned of."""
@@ -186,12 +230,20 @@ class RunFolder:
 
     def save_model(self, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
         """Write the final weights."""
+        self.check_still_there()
         save_tensors(self.model, tensors, facts)
 
 
 def run_hash(settings: dict[str, Any]) -> str:
     """The name of a run: equal settings, equal name."""
     return digest(settings)
+
+
+def _is_hash_of(name: str, settings: dict[str, Any]) -> bool:
+    try:
+        return name == run_hash(settings)
+    except (TypeError, ValueError):  # a date, or keys of several types, which no run has
+        return False
 
 
 def _first_difference(held: Any, wanted: Any, path: str = "") -> str:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctxlearn.checks import trusted_values
 from ctxlearn.learners.base import Learner
 from ctxlearn.progress import progress_bar
-from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.seeding import Stream, generator_for, globally_seeded
 from ctxlearn.storage import StorageError
 from ctxlearn.threads import Workers, available_cores
+from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import Checkpoint, RunFolder
 from ctxlearn.training.objective import Objective
 from ctxlearn.training.optimizers import Average, Optimizer
+from ctxlearn.training.replicas import Replicas
 from ctxlearn.training.run import Run
 from ctxlearn.training.sources import Source
 
@@ -44,9 +45,13 @@ class TrainingLoop:
         objective: Objective,
         folder: RunFolder,
         name: str,
+        callbacks: Sequence[Callback] = (),
+        parent: RunFolder | None = None,
     ) -> None:
         self.fabric, self.learner, self.source, self.config = fabric, learner, source, config
         self.objective, self.folder, self.name = objective, folder, name
+        self.parent = parent
+        self.callbacks = callbacks if fabric.global_rank == 0 else ()
         self.learner.to(fabric.device)
         self.parameters: list[Tensor] = [p for p in learner.parameters() if p.requires_grad]
         self.optimizer = Optimizer(learner, config)
@@ -54,9 +59,7 @@ class TrainingLoop:
         self.shards = list(range(fabric.global_rank, config.shards, fabric.world_size))
         n_workers = min(len(self.shards), config.threads or available_cores()) if fabric.device.type == "cpu" else 1
         self.workers = Workers(n_workers)
-        # torch.func swaps a module's parameters in place, so each thread computes with a module of its own
-        # around the same parameters
-        self.replicas = [learner] + [_sharing_parameters(learner) for _ in self.shards[1:]]
+        self.replicas = Replicas(fabric, learner, self.shards, config.shards, self.workers, config.seed)
         self.columns = (*COLUMNS, *source.facts(0))
         self.step = 0
         self.rows: list[tuple[Any, ...]] = []
@@ -72,8 +75,7 @@ class TrainingLoop:
     def run(self) -> Run:
         self._resume()
         config = self.config
-        for replica in self.replicas:
-            replica.train()
+        self.replicas.begin()
         bar = progress_bar(
             config.steps,
             f"train {type(self.learner).__name__}",
@@ -110,6 +112,7 @@ class TrainingLoop:
         if logged or validated:
             row = (step, float(loss), float(norm), rate, "" if validation is None else validation)
             self.rows.append((*row, *self.source.facts(step).values()))
+            self._tell()
             speed = (bar.format_dict["rate"] or 0.0) * config.tasks_per_step
             bar.set_postfix(loss=f"{float(loss):.4f}", tasks_per_s=f"{speed:,.0f}", refresh=False)
         bar.update()
@@ -126,9 +129,7 @@ class TrainingLoop:
         In float64 the sum hardly depends on its order, which differs with the number of processes. Where a gradient is
         zero but for rounding (a key's bias, say), Adam would make a whole step of the difference.
         """
-        parts = self.workers.map(
-            lambda k: self._shard_gradient(step, self.shards[k], self.replicas[k]), range(len(self.shards))
-        )
+        parts = self.replicas.map(step, lambda shard, replica: self._shard_gradient(step, shard, replica))
         total = parts[0] if parts[0].device.type == "mps" else parts[0].double()  # Apple's has no float64
         for part in parts[1:]:  # in the order of the shards, so that threads do not change the bits
             total = total + part
@@ -158,7 +159,8 @@ class TrainingLoop:
     @torch.no_grad()
     def _validate(self) -> float:
         """Mean loss of the weights that would be kept now, over batches that no training step sees."""
-        with self._kept_weights():
+        seed = self._generator(Stream.VALIDATION, 2).initial_seed()
+        with self._kept_weights(), globally_seeded(seed, self.fabric.device):
             self.learner.eval()
             losses = []
             for k in range(self.config.validation_batches):
@@ -207,24 +209,36 @@ class TrainingLoop:
             self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
         except StorageError as error:
             files = self.folder.checkpoint_files()
-            kept = f"the last good checkpoint is {files[-1].name}" if files else "there is no checkpoint yet"
-            raise StorageError(
-                error.errno,
-                f"step {self.step}: {error.strerror or error}. Stopped; {kept}: train again to go on from it",
-            ) from error
+            kept = (
+                f"the last good checkpoint is {files[-1].name}: train again to go on from it"
+                if files
+                else "there is no checkpoint: train again from the start"
+            )
+            raise StorageError(error.errno, f"step {self.step}: {error.strerror or error}. Stopped; {kept}") from error
 
     def _resume(self) -> None:
         """Take up the last good checkpoint; without one, write the first, so that an unfit disk is found out now."""
-        checkpoint = self.folder.newest_checkpoint() if self.writes else None  # it sets damaged ones aside
+        checkpoint = self.folder.newest_checkpoint(self.name) if self.writes else None  # it sets damaged ones aside
         self.fabric.barrier()
         if not self.writes:
-            checkpoint = self.folder.newest_checkpoint()
+            checkpoint = self.folder.newest_checkpoint(self.name)
         self.fabric.barrier()
         if checkpoint is None:
+            if self.parent is not None:
+                inherited = self.parent.newest_checkpoint(self.parent.read_config()["hash"])
+                assert inherited is not None
+                self._take_up(inherited)
+                self.best, self.best_loss, self.best_step = {}, math.inf, 0
             if self.writes:
                 self.folder.truncate_metrics(0, self.columns)
             self._checkpoint()
             return
+        self._take_up(checkpoint)
+        if self.writes:
+            self.folder.truncate_metrics(checkpoint.facts["metrics_length"], self.columns)
+
+    def _take_up(self, checkpoint: Checkpoint) -> None:
+        """Make the state of a checkpoint this one's."""
         facts = checkpoint.facts
 
         def part(prefix: str) -> dict[str, Tensor]:
@@ -242,11 +256,10 @@ class TrainingLoop:
         self.source.load_state_dict(facts["source"] | part("source/"))
         self.objective.load_state_dict(facts["objective"] | part("objective/"))
         self.step = facts["step"]
-        if self.writes:
-            self.folder.truncate_metrics(facts["metrics_length"], self.columns)
 
     def _finish(self) -> Run:
         validation = self._validate()
+        self._checkpoint()  # so that the run can be gone on from
         if self.average.values:
             with torch.no_grad():
                 torch._foreach_copy_(self.parameters, self.average.values)
@@ -260,10 +273,14 @@ class TrainingLoop:
             self.folder.save_model(self.learner.state_dict(), facts)
         self.fabric.barrier()
         self.learner.eval()
-        return Run(self.learner, self.folder.path, facts)
+        run = Run(self.learner, self.folder.path, facts)
+        for callback in self.callbacks:
+            callback.on_end(run)
+        return run
 
-
-def _sharing_parameters(learner: Learner) -> Learner:
-    """A module like `learner` around the very same parameters and buffers."""
-    shared: list[nn.Parameter | Tensor] = [*learner.parameters(), *learner.buffers()]
-    return copy.deepcopy(learner, memo={id(t): t for t in shared})
+    def _tell(self) -> None:
+        """Hand the newest row of metrics to the callbacks, without what it leaves empty."""
+        step, *values = self.rows[-1]
+        metrics = {name: float(v) for name, v in zip(self.columns[1:], values, strict=True) if v != ""}
+        for callback in self.callbacks:
+            callback.on_metrics(int(step), metrics)

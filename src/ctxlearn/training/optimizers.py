@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ctxlearn.training.config import TrainingConfig
+from ctxlearn.checks import describe
+from ctxlearn.training.config import TrainingConfig, own_function
 from ctxlearn.training.muon import Muon
 
 
 class Optimizer:
-    """AdamW on every parameter, or Muon on the hidden matrices and AdamW on the rest, behind one face.
+    """AdamW on every parameter, or Muon on the hidden matrices and AdamW on the rest, or one's own, behind one face.
 
     Hidden matrices are those inside a `blocks` list: maps from the stream to the stream. Embeddings, read-outs,
     biases and norms are no such maps and stay with AdamW (Jordan et al. 2024).
@@ -24,10 +25,13 @@ class Optimizer:
         hidden = [p for name, p in named if config.optimizer == "muon" and p.ndim == 2 and "blocks." in name]
         taken = {id(p) for p in hidden}
         rest = [p for _, p in named if id(p) not in taken]
-        self._parts: list[tuple[torch.optim.Optimizer, float]] = []
+        self._parts: list[torch.optim.Optimizer] = []
+        if "." in config.optimizer:
+            self._parts.append(_own(learner, config))
+            hidden, rest = [], []
         if hidden:
             muon = Muon(hidden, lr=config.muon_learning_rate, weight_decay=config.weight_decay)
-            self._parts.append((muon, config.muon_learning_rate))
+            self._parts.append(muon)
         if rest:
             adamw = torch.optim.AdamW(
                 rest,
@@ -36,12 +40,13 @@ class Optimizer:
                 weight_decay=config.weight_decay,
                 fused=rest[0].device.type in ("cpu", "cuda"),
             )
-            self._parts.append((adamw, config.learning_rate))
+            self._parts.append(adamw)
+        self._peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in self._parts]
 
     def step(self, rate_factor: float) -> None:
         """One step on the parameters' gradients, at this share of the peak rates."""
-        for optimizer, peak in self._parts:
-            for group in optimizer.param_groups:
+        for optimizer, peaks in zip(self._parts, self._peaks, strict=True):
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate_factor
             optimizer.step()
 
@@ -49,20 +54,29 @@ class Optimizer:
         """The state as named tensors."""
         return {
             f"{part}/{index}/{name}": torch.as_tensor(value)
-            for part, (optimizer, _) in enumerate(self._parts)
+            for part, optimizer in enumerate(self._parts)
             for index, values in optimizer.state_dict()["state"].items()
             for name, value in values.items()
+            if value is not None
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
-        for part, (optimizer, _) in enumerate(self._parts):
+        for part, optimizer in enumerate(self._parts):
             states: dict[int, dict[str, Any]] = {}
             for name, value in state.items():
                 where, index, key = name.split("/")
                 if int(where) == part:
                     states.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _own(learner: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimiser that a function of the user's makes."""
+    made = own_function(config.optimizer)(learner, config)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise ValueError(f"optimizer: expected a torch.optim.Optimizer from {config.optimizer}, got {describe(made)}")
+    return made
 
 
 class Average:

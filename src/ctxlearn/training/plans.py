@@ -16,6 +16,8 @@ from ctxlearn.seeding import Stream, generator_for
 
 Number = int | float
 """Ints stay ints: the command line would make floats of them where `float` is asked for."""
+MOST_STAIRS, MOST_SHUFFLED = 100_000, 10_000_000
+"""Most stairs of a plan; most steps that it shuffles."""
 ORDERS = ("rising", "reversed", "shuffled")
 
 
@@ -187,6 +189,8 @@ class _Order:
     def __init__(self, length: int, order: str, seed: int) -> None:
         self.length, self.order = length, check_choice("order", order, ORDERS)
         generator = generator_for(seed, Stream.REFERENCE, 2)
+        if order == "shuffled" and length > MOST_SHUFFLED:
+            raise ValueError(f"order: at most {MOST_SHUFFLED:,} steps are shuffled, got {length:,} before stop")
         self._shuffled = torch.randperm(length, generator=generator).tolist() if order == "shuffled" else []
 
     def place(self, step: int) -> int | None:
@@ -206,8 +210,13 @@ def _stairs(start: Number, stop: Number, increment: Number) -> list[float]:
             f"increment: expected a step from start = {start} towards stop = {stop}, got {increment}"
             + ("; there is nothing to plan" if start == stop else "")
         )
-    number = math.ceil((stop - start) / increment - 1e-9)
-    return [start + k * increment for k in range(number)]
+    number = (stop - start) / increment
+    if number > MOST_STAIRS:
+        raise ValueError(
+            f"increment: expected at most {MOST_STAIRS:,} stairs from start = {start} to stop = {stop}, got {number:.3g} of"
+            f" {increment} each"
+        )
+    return [start + k * increment for k in range(math.ceil(number - 1e-9))]
 
 
 def _number(name: str, value: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,12 @@ from ctxlearn.recorded import configuration
 from ctxlearn.storage import digest_tensors
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
-from ctxlearn.training.config import TrainingConfig
-from ctxlearn.training.folder import RunFolder, run_hash
+from ctxlearn.training.callbacks import Callback
+from ctxlearn.training.config import TrainingConfig, own_function
+from ctxlearn.training.folder import RunFolder, RunFolderError, run_hash
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
-from ctxlearn.training.run import Run, read_run
+from ctxlearn.training.run import Run, check_finished, finish_from
 from ctxlearn.training.sources import FamilySource, Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
@@ -35,6 +37,8 @@ def train(
     *,
     out: Path | str,
     objective: Objective | None = None,
+    callbacks: Sequence[Callback] = (),
+    after: Path | str | None = None,
 ) -> Run:
     """Train a learner on tasks of a family or source, in the folder `out`.
 
@@ -47,6 +51,10 @@ def train(
         config: how long and how.
         out: the run's folder.
         objective: from tasks to a loss; `RandomSplit()` by default.
+        callbacks: told of every row of metrics and of the end; they are no part of the run's hash.
+        after: the folder of a finished run that this one goes on from: with its weights, its optimiser's state and its
+            number of steps, of which `config.steps` must be more. `out` is another folder; with the same schedule a
+            "constant" one is the same as if it had been trained for all steps at once.
 
     Returns:
         The run; `run.learner` is `learner`.
@@ -59,20 +67,24 @@ def train(
     """
     objective = RandomSplit() if objective is None else objective
     _check_arguments(learner, source, config, objective)
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise ValueError(f"callbacks[{i}]: expected the methods on_metrics and on_end, got {describe(callback)}")
     if not isinstance(out, str | os.PathLike):
         raise ValueError(f"out: expected a path, got {describe(out)}")
     if isinstance(source, TaskFamily):
         source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    parent = None if after is None else _parent(after, learner, config)
     settings = run_settings(learner, source, config, objective)
+    if parent is not None:
+        settings["after"] = parent.read_config()["hash"]
     fabric = _fabric(config)
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
-        job = (learner, source, config, objective, settings, Path(out))
+        job = (learner, source, config, objective, settings, Path(out), tuple(callbacks), parent)
         fabric.launch(partial(_train_in_spawned_process, job=job))
-        finished = read_run(out)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(RunFolder(out), learner, run_hash(settings))
     fabric.launch()
-    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out))
+    return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks, parent)
 
 
 def run_settings(
@@ -90,6 +102,33 @@ def run_settings(
     }
 
 
+def _parent(after: object, learner: Learner, config: TrainingConfig) -> RunFolder:
+    """The folder of the run that is gone on from; its final weights become the learner's.
+
+    Raises:
+        RunFolderError: it holds no finished run, or one without its final state.
+        ValueError: a learner of another kind, or steps that it has already taken.
+    """
+    if not isinstance(after, str | os.PathLike):
+        raise ValueError(f"after: expected the folder of a run, got {describe(after)}")
+    place = RunFolder(Path(after))
+    settings = place.read_config()
+    check_finished(place)
+    steps = int(settings["training"]["steps"])
+    if config.steps <= steps:
+        raise ValueError(f"steps: expected more than the {steps} of the run in {place.path}, got {config.steps}")
+    files = place.checkpoint_files()
+    if not files or files[-1].name != f"step-{steps:08d}.safetensors":
+        raise RunFolderError(
+            f"{place.path} holds no state of its optimiser after its last step, so it cannot be gone on from"
+        )
+    held, own = settings["learner"], configuration(learner)
+    if held != own:
+        raise ValueError(f"learner: expected the learner of the run in {place.path}, {held}, got {own}")
+    finish_from(place, learner, settings["hash"])
+    return place
+
+
 def _check_arguments(learner: object, source: object, config: object, objective: object) -> None:
     for name, value, kind in (
         ("learner", learner, Learner),
@@ -101,6 +140,10 @@ def _check_arguments(learner: object, source: object, config: object, objective:
             kinds = kind if isinstance(kind, tuple) else (kind,)
             raise ValueError(f"{name}: expected a {' or '.join(k.__name__ for k in kinds)}, got {describe(value)}")
     assert isinstance(learner, Learner)
+    assert isinstance(config, TrainingConfig)
+    for path in (config.optimizer, config.schedule):
+        if "." in path:
+            own_function(path)  # found out before a folder is claimed
     if not any(p.requires_grad for p in learner.parameters()):
         raise ValueError(f"learner: {type(learner).__name__} has no parameters to train; it is ready as it is")
     if isinstance(source, TaskFamily):
@@ -153,14 +196,16 @@ def _train_in_process(
     objective: Objective,
     settings: dict[str, Any],
     out: Path,
+    callbacks: Sequence[Callback],
+    parent: RunFolder | None,
 ) -> Run:
     """What every process does; the first one writes the files."""
     folder = RunFolder(out)
-    if fabric.global_rank == 0:
-        folder.claim(settings)
-    with folder.lock() if fabric.global_rank == 0 else nullcontext():
+    with folder.claimed(settings) if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
-        return _train_in_folder(fabric, learner, source, config, objective, folder, run_hash(settings))
+        return _train_in_folder(
+            fabric, learner, source, config, objective, folder, run_hash(settings), callbacks, parent
+        )
 
 
 def _train_in_folder(
@@ -171,10 +216,10 @@ def _train_in_folder(
     objective: Objective,
     folder: RunFolder,
     name: str,
+    callbacks: Sequence[Callback],
+    parent: RunFolder | None,
 ) -> Run:
     if folder.model.is_file():
-        finished = read_run(folder.path)
-        learner.load_state_dict(finished.learner.state_dict())
-        return Run(learner.eval(), finished.folder, finished.facts)
+        return finish_from(folder, learner, name)
     with one_thread_per_operator() if fabric.device.type == "cpu" else nullcontext():
-        return TrainingLoop(fabric, learner, source, config, objective, folder, name).run()
+        return TrainingLoop(fabric, learner, source, config, objective, folder, name, callbacks, parent).run()

@@ -3,85 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.evaluation.statistics import mean_interval
+from ctxlearn import lab
 from ctxlearn.identification import Identification
-from ctxlearn.studies.base import Figure, Section, Table
-from ctxlearn.studies.drawing import COLOURS, STYLES, label, new_figure, shared_legend
-
-if TYPE_CHECKING:
-    from ctxlearn.studies.algorithms import Agreement
+from ctxlearn.studies.arms import FAMILIES, STYLES
 
 
-def agreement_section(agreed: Agreement) -> Section:
+def restored(facts: Mapping[str, Any]) -> Identification:
+    """An `Identification` from its facts and its results as lists."""
+    return Identification.from_facts(facts, pd.DataFrame(facts["results"])[facts["columns"]])
+
+
+OTHER = "the other in-context model"
+
+
+def agreement_section(agreed: lab.Samples) -> lab.Section:
     """Decisions of the models against those of every candidate."""
-    families = list(dict.fromkeys(key[0] for key in agreed.values))
-    models = list(dict.fromkeys(key[1] for key in agreed.values))
-    figure, axes = new_figure(len(models), len(families), width=3.5 * len(families), height=3.3 * len(models))
+    models = list(dict.fromkeys(str(key[1]) for key in agreed))
+    candidates = list(dict.fromkeys(str(key[2]) for key in agreed))
+    figure, axes = lab.grid(len(models), len(FAMILIES), width=3.5 * len(FAMILIES), height=3.3 * len(models))
     rows = []
     for i, model in enumerate(models):
-        for j, family in enumerate(families):
+        styles = {**STYLES, OTHER: lab.Style(lab.BLUE)}
+        for j, family in enumerate(FAMILIES):
+            own = lab.Samples({key[2:]: one for key, one in agreed.items() if key[:2] == (family, model)})
+            curves = own.curves("candidate")
+            curves["candidate"] = curves["candidate"].replace(dict.fromkeys(models, OTHER))
             axis = axes[i][j]
-            row = [f"{model}, shown {family}"]
-            candidates = [key[2] for key in agreed.values if key[:2] == (family, model)]
-            for name in candidates:
-                values = agreed.values[family, model, name]
-                flat = 100 * values.reshape(-1, values.shape[-1])
-                low, high = task_interval(flat, bounded=False)
-                lengths = np.arange(1, flat.shape[1])
-                colour = COLOURS.get(name, "#0072B2")
-                words = "the other in-context model" if name in models else label(name)
-                axis.plot(lengths, flat.mean(0)[1:], color=colour, linestyle=STYLES.get(name, "-"), label=words)
-                axis.fill_between(lengths, low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
-            axis.axhline(50, color=COLOURS["Chance"], linestyle=STYLES["Chance"], label="chance")
+            shown = curves[curves["n_context"] > 0]
+            lab.draw_lines(axis, shown, x="n_context", by="candidate", styles=styles, scale=100)
+            lab.draw_levels(axis, {"chance": 50})
             axis.set_title(f"{model}\nshown {family} tasks", loc="left", fontsize=10)
             axis.set_xlabel("labelled points in the context, n")
             axis.set_ylim(47, 101)
-            for name in _columns(agreed):
-                if (family, model, name) in agreed.values:
-                    found = mean_interval(agreed.per_task(family, model, name))
-                    row.append(f"{found.value:.1f} ({found.low:.1f} to {found.high:.1f})")
-                else:
-                    row.append("itself")
-            rows.append(row)
+            cells = [lab.cell((100 * own[c].averaged()).interval(), 1) if (c,) in own else "itself" for c in candidates]
+            rows.append([f"{model}, shown {family}", *cells])
         axes[i][0].set_ylabel("equal decisions (%)")
-    shared_legend(figure, axes[0][0], 4)
-    return Section(
-        "As whom does it decide?",
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Section(
+        "Whose decisions does it make?",
         [
             "Both the in-context model and a candidate answer the next point of the same tasks; how often do they say the same?"
             " Two good predictors agree often, whatever they do, so it is differences that count: where the Bayes predictor and"
             " the learner made for the family disagree, with whom does the model side? The claims above are about that.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "agreement",
                 figure,
-                "Share of equal decisions with each candidate; bands: 95 % intervals over tasks. Above, the model trained on the"
+                "Share of equal decisions with each candidate; bands: 95 % intervals. Above, the model trained on the"
                 " family it is shown; below, the model of the mixture.",
                 "Six charts of agreement against context length; the table below has the numbers.",
             )
         ],
         [
-            Table(
+            lab.Table(
                 "Equal decisions in %, mean over n >= 1, with 95 % interval",
-                ["", *(label(name) for name in _columns(agreed))],
+                ["", *(lab.label(name, STYLES) for name in candidates)],
                 rows,
             )
         ],
     )
 
 
-def _columns(agreed: Agreement) -> list[str]:
-    return list(dict.fromkeys(key[2] for key in agreed.values))
-
-
-def identified_section(found: Mapping[str, Identification], lengths: Sequence[int]) -> Section:
+def identified_section(found: Mapping[str, Identification], lengths: Sequence[int]) -> lab.Section:
     """`identify` on both models, by the family they are shown."""
     figures, rows = [], []
     for name, identification in found.items():
@@ -89,7 +77,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
             continue
         rows.append([name, *(_words(identification, n) for n in lengths)])
         figures.append(
-            Figure(
+            lab.Figure(
                 "identified-" + name.replace(", shown ", "-").replace(" ", "-"),
                 identification.figure(),
                 f"{name}: how much its scores, their changes with the labels and their slopes are those of each candidate.",
@@ -97,7 +85,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
                 f" {' or '.join(identification.verdict(lengths[-1]).members)}.",
             )
         )
-    return Section(
+    return lab.Section(
         "Named by its scores",
         [
             "Decisions leave out how sure a predictor is. Here the scores themselves are compared: their ranks over contexts and"
@@ -107,7 +95,7 @@ def identified_section(found: Mapping[str, Identification], lengths: Sequence[in
         ],
         figures,
         [
-            Table(
+            lab.Table(
                 "Nearest candidates by context length ('none, nearest': not accepted)",
                 ["", *(f"n = {n}" for n in lengths)],
                 rows,
@@ -124,26 +112,24 @@ def _words(found: Identification, n: int) -> str:
 
 def ridge_section(
     found: Mapping[str, Identification],
-    ridges: Mapping[tuple[float, float], np.ndarray],
+    distances: lab.Samples,
     noises: Sequence[float],
     factors: Sequence[float],
-) -> Section:
+) -> lab.Section:
     """Linear regression: which ridge penalty, and the two measures of Akyurek et al."""
     regressions = {name: one for name, one in found.items() if one.n_classes is None}
-    figure, axes = new_figure(1, 1 + len(regressions), width=3.6 * (1 + len(regressions)), height=3.8)
+    figure, axes = lab.grid(1, 1 + len(regressions), width=3.6 * (1 + len(regressions)), height=3.8)
     first = axes[0][0]
-    colours = ["#0072B2", "#D55E00", "#009E73"]
     rows = []
-    for noise, colour in zip(noises, colours, strict=False):
-        shown = [mean_interval(ridges[noise, factor]) for factor in factors]
-        penalties = [factor * noise**2 for factor in factors]
-        first.plot(penalties, [i.value for i in shown], color=colour, marker=".", label=f"noise {noise:g}")
-        first.fill_between(
-            penalties, [i.low for i in shown], [i.high for i in shown], color=colour, alpha=0.2, linewidth=0
-        )
-        first.axvline(noise**2, color=colour, linestyle="--", linewidth=1)
-        best = int(np.argmin([i.value for i in shown]))
-        rows.append([f"{noise:g}", f"{noise**2:g}", f"{penalties[best]:g}", f"{shown[best].value:.2e}"])
+    intervals = {
+        (f"noise {noise:g}", f * noise**2): distances[noise, f].interval() for noise in noises for f in factors
+    }
+    lab.draw_lines(first, lab.interval_rows(intervals, "noise penalty"), x="penalty", by="noise")
+    for noise in noises:
+        first.axvline(noise**2, color=lab.CHANCE.colour, linestyle="--", linewidth=1)
+        means = {factor * noise**2: distances[noise, factor].mean() for factor in factors}
+        best = min(means, key=lambda penalty: means[penalty])
+        rows.append([f"{noise:g}", f"{noise**2:g}", f"{best:g}", f"{means[best]:.2e}"])
     first.set_xscale("log")
     first.set_yscale("log")
     first.set_xlabel("ridge penalty (dashed: matched to the noise)")
@@ -159,16 +145,18 @@ def ridge_section(
         axis.set_title(name.split(" on ")[1], loc="left", fontsize=10)
         for quantity, value in one.fitted.items():
             rows.append([name.split("noise ")[1], f"fitted by identify: {quantity}", f"{value:.4g}", ""])
-    shared_legend(figure, axes[0][-1], 7)
+    lab.shared_legend(figure, axes[0][-1], 7)
     tables = [
-        Table("Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows)
+        lab.Table(
+            "Nearest penalty of those tried, and fitted ones", ["noise", "matched", "nearest", "difference"], rows
+        )
     ]
     for name, one in regressions.items():
         columns = ["squared_difference", "weight_difference"]
         wide = one.results.pivot_table(index="candidate", columns="n_context", values=columns)
         lengths = list(dict.fromkeys(one.results["n_context"]))
         tables.append(
-            Table(
+            lab.Table(
                 f"{name.split(' on ')[1]}: squared difference of predictions / of implicit weights (Akyurek et al. 2022)",
                 ["candidate", *(f"n = {n}" for n in lengths)],
                 [
@@ -177,14 +165,14 @@ def ridge_section(
                 ],
             )
         )
-    return Section(
+    return lab.Section(
         "Linear regression",
         [
             "With w standard normal and noise s the Bayes predictor is ridge regression with penalty s^2 on the sum of squares:"
             " a model that learned its distribution should be nearest to that penalty, and move with the noise.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "ridge",
                 figure,
                 "Left: distance from ridge regression against its penalty. Right: distance from each candidate against context"

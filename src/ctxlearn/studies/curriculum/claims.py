@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.studies.claims import Claim, decide
-from ctxlearn.studies.curriculum.crossing import Times, decide_ratio, decide_steps, times
-from ctxlearn.studies.curriculum.measuring import Arm, Measured
+from ctxlearn import lab
+from ctxlearn.evaluation.time_to_threshold import StepRatio, StepsNeeded, Times, times
+from ctxlearn.studies.curriculum.metrics import Arm, Measured
 from ctxlearn.studies.curriculum.settings import (
     CLASSES,
     FULL,
@@ -17,7 +14,7 @@ from ctxlearn.studies.curriculum.settings import (
     SET,
     SHUFFLED,
     THRESHOLDS,
-    Settings,
+    Sizes,
 )
 
 PLATEAU, PLATEAU_STEPS = 0.9, 400
@@ -28,121 +25,109 @@ QUARTER_FASTER = 1.25
 def steps_to_threshold(measured: Measured, setting: str, arm: str) -> Times:
     """Steps of each training until its error at the longest context is at most its setting's threshold."""
     found = measured.arms[setting, arm]
-    return times(found.seeds, found.steps, found.errors.mean(2), THRESHOLDS[setting])
+    return times(list(found.errors.seeds), found.steps, found.errors.values.mean(1), THRESHOLDS[setting])
 
 
 def plateau(measured: Measured) -> Times:
     """Steps of each training without a curriculum until it is better than the zero predictor by a tenth."""
     found = measured.arms[INTERLEAVED, FULL]
-    return times(found.seeds, found.steps, found.errors.mean(2), PLATEAU * measured.zero)
+    zero = measured.zero.values.mean(1)
+    return times(list(found.errors.seeds), found.steps, found.errors.values.mean(1), PLATEAU * zero)
 
 
-def late_errors(arm: Arm) -> np.ndarray:
-    """Per task, (S, T): mean over the last quarter of the tested weights, so that one step's luck does not decide."""
-    return np.asarray(arm.errors[:, -max(1, len(arm.steps) // 4) :].mean(1))
+def late_errors(arm: Arm) -> lab.Paired:
+    """Per task: mean over the last quarter of the tested weights, so that one step's luck does not decide."""
+    return arm.errors.averaged(slice(-max(1, len(arm.steps) // 4), None))
 
 
 def still_falling(arm: Arm) -> float:
     """By what share the error fell from the third to the last quarter of the tested weights; 0 would be converged."""
     k = max(1, len(arm.steps) // 4)
-    before, last = arm.errors[:, -2 * k : -k].mean(), arm.errors[:, -k:].mean()
-    return float(1 - last / before)
+    return 1 - late_errors(arm).mean() / arm.errors.averaged(slice(-2 * k, -k)).mean()
 
 
-def decide_claims(settings: Settings, measured: Measured) -> list[Claim]:
+def decide_claims(sizes: Sizes, measured: Measured) -> list[lab.Claim]:
     """Every claim of the study."""
-    n, n_tasks = settings.n_points - 1, settings.n_tasks
-
-    def needed(setting: str, arm: str) -> Times:
-        return steps_to_threshold(measured, setting, arm)
-
-    def statistic(setting: str, above: str, under: str) -> str:
-        kind = "share of wrong labels" if setting == CLASSES else "squared error"
-        return (
-            f"steps to a {kind} of {THRESHOLDS[setting]:g} at n = {n}, {above} over {under}, geometric mean over seeds"
-            f"{_censored({arm: needed(setting, arm) for arm in (above, under)})}"
-        )
-
+    n = sizes.n_points - 1
     flat = plateau(measured)
-    found = [
-        decide_steps(
-            "there-is-a-plateau",
-            f"Without a curriculum the interleaved model answers no better than always 0 for {PLATEAU_STEPS} steps or more",
-            f"steps until the error at n = {n} is {PLATEAU:g} of the zero predictor's on the same tasks"
-            f"{_censored({FULL: flat})}",
-            flat,
-            threshold=PLATEAU_STEPS,
-            group="gate",
-            n_tasks=n_tasks,
+    gate = lab.Says(
+        "there-is-a-plateau",
+        f"Without a curriculum the interleaved model answers no better than always 0 for {PLATEAU_STEPS} steps or more",
+        f"steps until the error at n = {n} is {PLATEAU:g} of the zero predictor's on the same tasks{_censored({FULL: flat})}",
+        StepsNeeded(flat, sizes.n_tasks),
+        threshold=PLATEAU_STEPS,
+    )
+
+    def ratio(
+        id: str, sentence: str, setting: str, above: str, threshold: float = 1.0, better: str = "above"
+    ) -> lab.Says:
+        needed = {arm: steps_to_threshold(measured, setting, arm) for arm in (above, RISING)}
+        kind = "share of wrong labels" if setting == CLASSES else "squared error"
+        return lab.Says(
+            id,
+            sentence,
+            f"steps to a {kind} of {THRESHOLDS[setting]:g} at n = {n}, {above} over {RISING}, geometric mean over seeds"
+            f"{_censored(needed)}",
+            StepRatio(needed[above], needed[RISING], sizes.n_tasks),
+            threshold,
+            better,
         )
-    ]
-    full, rising = needed(INTERLEAVED, FULL), needed(INTERLEAVED, RISING)
-    for id, threshold, words in (
-        ("faster", 1.0, "learns in fewer steps"),
-        ("faster-by-a-quarter", QUARTER_FASTER, f"learns at least {QUARTER_FASTER:g} times as fast"),
-    ):
-        found.append(
-            decide_ratio(
-                id,
-                f"With a curriculum the interleaved model {words}",
-                statistic(INTERLEAVED, FULL, RISING),
-                full,
-                rising,
-                threshold=threshold,
-                group=id,
-                n_tasks=n_tasks,
+
+    groups = {
+        "gate": [gate],
+        "faster": [ratio("faster", "With a curriculum the interleaved model learns in fewer steps", INTERLEAVED, FULL)],
+        "faster-by-a-quarter": [
+            ratio(
+                "faster-by-a-quarter",
+                f"With a curriculum the interleaved model learns at least {QUARTER_FASTER:g} times as fast",
+                INTERLEAVED,
+                FULL,
+                QUARTER_FASTER,
             )
-        )
-    for arm, id in ((SHUFFLED, "faster-than-random-order"), (REVERSED, "faster-than-anti-curriculum")):
-        found.append(
-            decide_ratio(
+        ],
+        "order": [
+            ratio(
                 id,
-                f"From easy to hard, the same tasks are learned from in fewer steps than in {_article(arm)}",
-                statistic(INTERLEAVED, arm, RISING),
-                needed(INTERLEAVED, arm),
-                rising,
-                together=2,
-                group="order",
-                n_tasks=n_tasks,
+                f"From easy to hard, the same tasks are learned from in fewer steps than in {words}",
+                INTERLEAVED,
+                arm,
             )
-        )
-    found.append(
-        decide_ratio(
-            "set-model-not-faster",
-            "The control, a model of sets of merged tokens, does not learn faster with a curriculum",
-            statistic(SET, FULL, RISING),
-            needed(SET, FULL),
-            needed(SET, RISING),
-            better="below",
-            group="set",
-            n_tasks=n_tasks,
-        )
-    )
-    found.append(
-        decide_ratio(
-            "classification-faster",
-            "With a curriculum the interleaved model of classification learns in fewer steps",
-            statistic(CLASSES, FULL, RISING),
-            needed(CLASSES, FULL),
-            needed(CLASSES, RISING),
-            group="classes",
-            n_tasks=n_tasks,
-        )
-    )
-    found.append(
-        decide(
-            "better-in-the-end",
-            "Trained on, the interleaved model is better in the end with a curriculum",
-            f"squared error at n = {n}, without minus with a curriculum, mean over the last quarter of"
-            f" {settings.long_steps:,} steps",
-            late_errors(measured.long[FULL]) - late_errors(measured.long[RISING]),
-            group="end",
-        )
-    )
-    return found
+            for arm, words, id in (
+                (SHUFFLED, "random order", "faster-than-random-order"),
+                (REVERSED, "the reverse order", "faster-than-anti-curriculum"),
+            )
+        ],
+        "set": [
+            ratio(
+                "set-model-not-faster",
+                "The control, a model of sets of merged tokens, does not learn faster with a curriculum",
+                SET,
+                FULL,
+                better="below",
+            )
+        ],
+        "classes": [
+            ratio(
+                "classification-faster",
+                "With a curriculum the interleaved model of classification learns in fewer steps",
+                CLASSES,
+                FULL,
+            )
+        ],
+        "end": [
+            lab.Says(
+                "better-in-the-end",
+                "Trained on, the interleaved model is better in the end with a curriculum",
+                f"squared error at n = {n}, without minus with a curriculum, mean over the last quarter of"
+                f" {sizes.long_steps:,} steps",
+                late_errors(measured.long[FULL]) - late_errors(measured.long[RISING]),
+            )
+        ],
+    }
+    return [claim for group, says in groups.items() for claim in lab.together(group, says)]
 
 
-def honest_test(claims: list[Claim]) -> str:
+def honest_test(claims: list[lab.Claim]) -> str:
     """The test fixed before the runs: the ratio is at least 1.25 and its lower bound above 1; the plateau is there."""
     by_id = {claim.id: claim for claim in claims}
     faster, gate = by_id["faster"], by_id["there-is-a-plateau"]
@@ -154,24 +139,16 @@ def honest_test(claims: list[Claim]) -> str:
     )
 
 
-def end_words(settings: Settings, measured: Measured) -> str:
+def end_words(sizes: Sizes, measured: Measured) -> str:
     """What the long runs say of the end, and whether it was one."""
-    parts = []
-    for arm in (FULL, RISING):
-        found = measured.long[arm]
-        interval = mean_interval(late_errors(found))
-        parts.append(
-            f"{arm}: {interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f}),"
-            f" {100 * still_falling(found):.0f} % below the quarter before"
-        )
+    parts = [
+        f"{arm}: {lab.cell(late_errors(found).interval(), 3)}, {100 * still_falling(found):.0f} % below the quarter before"
+        for arm, found in ((arm, measured.long[arm]) for arm in (FULL, RISING))
+    ]
     return (
-        f"Error at n = {settings.n_points - 1} over the last quarter of {settings.long_steps:,} steps, {'; '.join(parts)}."
+        f"Error at n = {sizes.n_points - 1} over the last quarter of {sizes.long_steps:,} steps, {'; '.join(parts)}."
         " Least squares has 0. An arm whose error still falls has not converged, and its end is not known."
     )
-
-
-def _article(arm: str) -> str:
-    return "random order" if arm == SHUFFLED else "the reverse order"
 
 
 def _censored(needed: dict[str, Times]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
-from ctxlearn.studies.curriculum.families import ActivePairwise, UnitRegression
-from ctxlearn.studies.store import Training
 from ctxlearn.tasks import TaskFamily
+from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import AllPrefixes, Curriculum, FamilySource, RandomSplit, Source, Stairs, TrainingConfig
 
 FULL, RISING, REVERSED, SHUFFLED = "full", "curriculum", "anti-curriculum", "random order"
@@ -33,12 +33,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Sizes:
     """Sizes of one profile.
 
     Attributes:
         n_features: d.
-        n_points: N points a task; the longest context is n = N - 1.
+        n_points: N points per task; the longest context is n = N - 1.
         width: of the models.
         depth: of the models.
         heads: of the models.
@@ -51,7 +51,7 @@ class Settings:
         budgets: steps after which the error is shown against the context length.
         long_steps: optimiser steps of the long runs of "interleaved", full and curriculum.
         n_long: long runs of each per seed of the study.
-        n_tasks: test tasks a training seed.
+        n_tasks: test tasks per training seed.
     """
 
     n_features: int
@@ -77,136 +77,90 @@ class Settings:
 
 
 PROFILES = {
-    "smoke": Settings(
-        n_features=3,
-        n_points=6,
-        width=8,
-        depth=1,
-        heads=1,
-        tasks_per_step=4,
-        learning_rate=1e-3,
-        warmup_steps=2,
-        start=1,
-        every=3,
+    "smoke": Sizes(
+        n_features=3, n_points=6, width=8, depth=1, heads=1, tasks_per_step=4, learning_rate=1e-3, warmup_steps=2, start=1, every=3,
         settings={
             INTERLEAVED: Setting({FULL: 2, RISING: 2, REVERSED: 2, SHUFFLED: 2}, steps=12, keep_every=3),
             SET: Setting({FULL: 2, RISING: 2}, steps=12, keep_every=3),
             CLASSES: Setting({FULL: 2, RISING: 2}, steps=12, keep_every=3),
         },
-        budgets=(6, 12),
-        long_steps=24,
-        n_long=1,
-        n_tasks=16,
+        budgets=(6, 12), long_steps=24, n_long=1, n_tasks=16,
     ),
-    "quick": Settings(
-        n_features=8,
-        n_points=17,
-        width=64,
-        depth=3,
-        heads=2,
-        tasks_per_step=32,
-        learning_rate=1e-3,
-        warmup_steps=200,
-        start=2,
-        every=100,
+    "quick": Sizes(
+        n_features=8, n_points=17, width=64, depth=3, heads=2, tasks_per_step=32, learning_rate=1e-3, warmup_steps=200, start=2, every=100,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 3, SHUFFLED: 3}, steps=2500, keep_every=100),
             SET: Setting({FULL: 4, RISING: 4}, steps=1200, keep_every=50),
             CLASSES: Setting({FULL: 3, RISING: 3}, steps=2000, keep_every=100),
         },
-        budgets=(1500, 2500),
-        long_steps=8000,
-        n_long=1,
-        n_tasks=256,
+        budgets=(1500, 2500), long_steps=8000, n_long=1, n_tasks=256,
     ),
     # the network of Garg et al. 2022: 12 layers, 8 heads, width 256, batch 64, 500 k steps; the paper's plan, one more input every
     # 10,000 steps, and its comparison at 200 k and 500 k
-    "paper": Settings(
-        n_features=20,
-        n_points=41,
-        width=256,
-        depth=12,
-        heads=8,
-        tasks_per_step=64,
-        learning_rate=1e-4,
-        warmup_steps=1000,
-        start=5,
-        every=10_000,
+    "paper": Sizes(
+        n_features=20, n_points=41, width=256, depth=12, heads=8, tasks_per_step=64, learning_rate=1e-4, warmup_steps=1000, start=5, every=10_000,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 4, SHUFFLED: 4}, steps=500_000, keep_every=10_000),
             SET: Setting({FULL: 4, RISING: 4}, steps=500_000, keep_every=10_000),
             CLASSES: Setting({FULL: 4, RISING: 4}, steps=500_000, keep_every=10_000),
         },
-        budgets=(200_000, 500_000),
-        long_steps=1_000_000,
-        n_long=4,
-        n_tasks=1280,
+        budgets=(200_000, 500_000), long_steps=1_000_000, n_long=4, n_tasks=1280,
     ),
-}
+}  # fmt: skip
 """What each profile trains and tests."""
 
 
-def family_of(settings: Settings, setting: str) -> TaskFamily:
+def family_of(sizes: Sizes, setting: str) -> TaskFamily:
     """The tasks of full difficulty, on which everything is tested."""
-    return (ActivePairwise if setting == CLASSES else UnitRegression)(settings.n_features)
+    return (ActivePairwise if setting == CLASSES else UnitRegression)(sizes.n_features)
 
 
-def run_name(setting: str, arm: str, seed: int) -> str:
-    """The name of a training among those of one seed of the study."""
-    return f"{setting}, {arm}, {seed}"
-
-
-def training_seeds(settings: Settings, setting: str, arm: str, seed: int) -> list[int]:
+def training_seeds(sizes: Sizes, setting: str, arm: str, seed: int) -> list[int]:
     """The seeds of the trainings of one arm that belong to one seed of the study: no two seeds of it share one."""
-    apart = max(max(s.arms.values()) for s in settings.settings.values())
-    return [apart * seed + k for k in range(settings.settings[setting].arms[arm])]
+    apart = max(max(s.arms.values()) for s in sizes.settings.values())
+    return [apart * seed + k for k in range(sizes.settings[setting].arms[arm])]
 
 
-def is_long(settings: Settings, setting: str, arm: str, k: int) -> bool:
+def is_long(sizes: Sizes, setting: str, arm: str, k: int) -> bool:
     """Whether the k-th training of an arm goes on to the long budget; up to the short one it is the same."""
-    return setting == INTERLEAVED and arm in (FULL, RISING) and k < settings.n_long
+    return setting == INTERLEAVED and arm in (FULL, RISING) and k < sizes.n_long
 
 
-def trainings(settings: Settings, seed: int) -> dict[str, Training]:
-    """The trainings that one seed of the study needs."""
-    found = {}
-    for setting, sizes in settings.settings.items():
-        for arm in sizes.arms:
-            for k, own in enumerate(training_seeds(settings, setting, arm, seed)):
-                long = is_long(settings, setting, arm, k)
-                config = TrainingConfig(
-                    steps=settings.long_steps if long else sizes.steps,
-                    tasks_per_step=settings.tasks_per_step,
-                    n_points=settings.n_points,
-                    learning_rate=settings.learning_rate,
-                    optimizer="adamw",
-                    schedule="constant",
-                    warmup_steps=settings.warmup_steps,
-                    beta2=0.98,
-                    shards=1,
-                    seed=own,
-                    keep_every=sizes.keep_every,
-                )
-                found[run_name(setting, arm, own)] = Training(
-                    f"{setting}, {arm}, seed {own}",
-                    learner_of(settings, setting, own),
-                    source_of(settings, setting, arm, own),
-                    config,
-                    RandomSplit() if setting == SET else AllPrefixes(),
-                )
-    return found
+def training(sizes: Sizes, setting: str, arm: str, k: int, own: int) -> lab.Training:
+    """The k-th training of an arm, with a seed of its own."""
+    one = sizes.settings[setting]
+    config = TrainingConfig(
+        steps=sizes.long_steps if is_long(sizes, setting, arm, k) else one.steps,
+        tasks_per_step=sizes.tasks_per_step,
+        n_points=sizes.n_points,
+        learning_rate=sizes.learning_rate,
+        optimizer="adamw",
+        schedule="constant",
+        warmup_steps=sizes.warmup_steps,
+        beta2=0.98,
+        shards=1,
+        seed=own,
+        keep_every=one.keep_every,
+    )
+    return lab.Training(
+        f"{setting}, {arm}, seed {own}",
+        learner_of(sizes, setting, own),
+        source_of(sizes, setting, arm, own),
+        config,
+        RandomSplit() if setting == SET else AllPrefixes(),
+    )
 
 
-def learner_of(settings: Settings, setting: str, seed: int) -> InContextTransformer:
+def learner_of(sizes: Sizes, setting: str, seed: int) -> InContextTransformer:
     """A fresh model: interleaved tokens, causal, with learned positions; or merged tokens that are a set."""
     merged = setting == SET
     return InContextTransformer(
-        settings.n_features,
+        sizes.n_features,
         2 if setting == CLASSES else None,
-        width=settings.width,
-        blocks=[BlockConfig(heads=settings.heads)] * settings.depth,
+        width=sizes.width,
+        blocks=[BlockConfig(heads=sizes.heads)] * sizes.depth,
         encoder="identity",
-        max_points=settings.n_points,
+        max_points=sizes.n_points,
         seed=seed,
         tokens="merged" if merged else "interleaved",
         mask="context" if merged else "causal",
@@ -214,10 +168,10 @@ def learner_of(settings: Settings, setting: str, seed: int) -> InContextTransfor
     )
 
 
-def source_of(settings: Settings, setting: str, arm: str, seed: int) -> Source:
+def source_of(sizes: Sizes, setting: str, arm: str, seed: int) -> Source:
     """Where an arm's tasks come from. All curricula end at full difficulty after the same tasks in another order."""
-    family = family_of(settings, setting)
+    family = family_of(sizes, setting)
     if arm == FULL:
-        return FamilySource(family, settings.tasks_per_step, settings.n_points)
-    plan = Stairs(settings.start, settings.n_features, 1, settings.every, ORDERS[arm], seed)
-    return Curriculum(family, settings.tasks_per_step, settings.n_points, {"active": plan})
+        return FamilySource(family, sizes.tasks_per_step, sizes.n_points)
+    plan = Stairs(sizes.start, sizes.n_features, 1, sizes.every, ORDERS[arm], seed)
+    return Curriculum(family, sizes.tasks_per_step, sizes.n_points, {"active": plan})

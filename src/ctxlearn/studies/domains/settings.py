@@ -1,20 +1,27 @@
-"""Sizes of the study `domains`, and the compute that its arms get."""
+"""Sizes of the study `domains`, its trainings, and the compute that its arms get."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ctxlearn.learners import GradientAdaptation
+from ctxlearn import lab
+from ctxlearn.learners import GradientAdaptation, InContextTransformer
 from ctxlearn.tasks import GaussianHalfSpaces, GaussianWeights
 from ctxlearn.tasks.domains import Domains
+from ctxlearn.training import Adaptable, AllPrefixes, DomainSource, MetaAdaptation, TrainingConfig
+
+M2, ICL = "M2", "ICL"
+REGRESSION, CLASSIFICATION = "regression", "classification"
 
 GATE = 0.42
-"""Converged is an M2 whose excess error after its own inner steps, on validation domains, is at most this. Regression only."""
+"""M2 counts as converged if its excess error after its own inner steps, on validation domains, is at most this. Regression only."""
 GAIN = 0.03
 """Mean gain at the smallest size that the test fixed beforehand asks for, besides a lower bound above 0."""
 SAME = 0.02
-"""At the largest size the arms shall differ by no more than this."""
+"""At the largest size the arms must differ by no more than this."""
 INNER_PASSES = 5.0
 """What a task in a second-order inner step costs, counted in plain passes (forward and backward) of a task.
 
@@ -29,19 +36,19 @@ class Part:
 
     Attributes:
         domains: the distribution over domains.
-        n_points: N points a task.
+        n_points: N points per task.
         width: of the model, both arms.
         depth: blocks.
         heads: of each block.
         meta_steps: optimiser steps of M2.
-        n_domains: domains a meta-step.
+        n_domains: domains per meta-step.
         n_tasks: tasks of a domain to adapt to in an inner step, and as many fresh ones.
         inner_steps: of M2.
         inner_size: their step size at the start; it is learned, for each parameter tensor and step.
-        batch: tasks a step of in-context learning.
+        batch: tasks per step of in-context learning.
         optimizer: of both arms.
         learning_rate: of AdamW, both arms.
-        sizes: adaptation tasks a domain at the test.
+        sizes: adaptation tasks per domain at the test.
         limits: most adaptation steps, for each size.
         adamw_rates: tried on validation domains.
         sgd_rates: likewise.
@@ -92,48 +99,30 @@ class Part:
         return self.domains.noise if isinstance(self.domains, GaussianWeights) else 0.0
 
 
-PROFILES: dict[str, dict[str, Part]] = {
+Sizes = Mapping[str, Part]
+"""Of one profile: its kinds of domains by name."""
+
+SMOKE: dict[str, Any] = {
+    "width": 8,
+    "depth": 1,
+    "n_tasks": 4,
+    "inner_steps": 2,
+    "batch": 8,
+    "sizes": (4, 8),
+    "limits": (4, 6),
+    "adamw_rates": (3e-3,),
+    "sgd_rates": (0.01,),
+    "n_validation": 2,
+    "n_test": 3,
+}
+PROFILES: dict[str, Sizes] = {
     "smoke": {
-        "regression": Part(
-            GaussianWeights(2),
-            n_points=5,
-            width=8,
-            depth=1,
-            meta_steps=4,
-            n_domains=2,
-            n_tasks=4,
-            inner_steps=2,
-            batch=8,
-            sizes=(4, 8),
-            limits=(4, 6),
-            adamw_rates=(3e-3,),
-            sgd_rates=(0.01,),
-            n_validation=2,
-            n_test=3,
-            n_test_tasks=6,
-        ),
-        "classification": Part(
-            GaussianHalfSpaces(2),
-            n_points=4,
-            width=8,
-            depth=1,
-            meta_steps=3,
-            n_domains=2,
-            n_tasks=4,
-            inner_steps=2,
-            batch=8,
-            sizes=(4, 8),
-            limits=(4, 6),
-            adamw_rates=(3e-3,),
-            sgd_rates=(0.01,),
-            n_validation=2,
-            n_test=3,
-            n_test_tasks=4,
-        ),
+        REGRESSION: Part(GaussianWeights(2), n_points=5, meta_steps=4, n_test_tasks=6, **SMOKE),
+        CLASSIFICATION: Part(GaussianHalfSpaces(2), n_points=4, meta_steps=3, n_test_tasks=4, **SMOKE),
     },
     "quick": {
-        "regression": Part(GaussianWeights()),
-        "classification": Part(
+        REGRESSION: Part(GaussianWeights()),
+        CLASSIFICATION: Part(
             GaussianHalfSpaces(),
             meta_steps=500,
             inner_size=0.1,
@@ -145,8 +134,8 @@ PROFILES: dict[str, dict[str, Part]] = {
     },
     # ten times the training of a four times wider network, and twice as many test domains
     "paper": {
-        "regression": Part(GaussianWeights(), width=128, depth=4, heads=4, meta_steps=24_000, n_domains=4, n_test=48),
-        "classification": Part(
+        REGRESSION: Part(GaussianWeights(), width=128, depth=4, heads=4, meta_steps=24_000, n_domains=4, n_test=48),
+        CLASSIFICATION: Part(
             GaussianHalfSpaces(),
             width=128,
             depth=4,
@@ -159,3 +148,55 @@ PROFILES: dict[str, dict[str, Part]] = {
         ),
     },
 }
+
+
+def fresh_learner(part: Part, seed: int) -> InContextTransformer:
+    """The untrained model of both arms."""
+    return InContextTransformer(
+        part.domains.n_features,
+        part.domains.n_classes,
+        width=part.width,
+        depth=part.depth,
+        heads=part.heads,
+        mask="causal",
+        seed=seed,
+    )
+
+
+def m2_training(name: str, part: Part, seed: int) -> lab.Training:
+    """M2: a learner with learned inner step sizes, over domains. A shard has one domain."""
+    source = DomainSource(part.domains, 1, part.n_tasks, part.n_tasks, part.n_points)
+    learner = Adaptable(fresh_learner(part, seed), part.adaptation)
+    config = TrainingConfig(
+        steps=part.meta_steps,
+        tasks_per_step=part.n_domains * part.n_tasks,
+        shards=part.n_domains,
+        n_points=part.n_points,
+        optimizer=part.optimizer,
+        learning_rate=part.learning_rate,
+        averaging=0.99,
+        seed=seed,
+        checkpoint_every=100,
+    )
+    cost = sum(p.numel() for p in learner.parameters()) * part.passes_per_meta_step
+    return lab.Training(
+        f"M2, {name}, seed {seed}", learner, source, config, MetaAdaptation(divergence="skip"), cost=cost
+    )
+
+
+def icl_training(name: str, part: Part, seed: int) -> lab.Training:
+    """In-context learning: the plain loss on tasks each of a domain of its own."""
+    config = TrainingConfig(
+        steps=part.plain_steps,
+        tasks_per_step=part.batch,
+        shards=1,
+        n_points=part.n_points,
+        optimizer=part.optimizer,
+        learning_rate=part.learning_rate,
+        averaging=0.99,
+        seed=seed,
+        checkpoint_every=2000,
+    )
+    return lab.Training(
+        f"ICL, {name}, seed {seed}", fresh_learner(part, seed), part.domains.pooled(), config, AllPrefixes()
+    )

@@ -4,109 +4,144 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
+from ctxlearn import lab
 from ctxlearn.expressiveness import construct
 from ctxlearn.references import GradientDescent, Ridge
+from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.claims import Claim
+from ctxlearn.studies.expressiveness.exactness import Fact
 from ctxlearn.tasks import LinearRegression
-from ctxlearn.threads import one_thread_per_operator
 
 PENALTY = 0.1
-SIZES = ("equal steps", "Chebyshev's steps")
+FEATURES, CONTEXT = 20, 40
+EQUAL, CHEBYSHEV = "equal steps", "Chebyshev's steps"
+SCHEDULES = {EQUAL: equal_steps, CHEBYSHEV: chebyshev_steps}
+ROUNDING = 1.000001
+"""An error may exceed its rate by rounding."""
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Errors of a transformer of k steps against exact ridge regression.
+class Rates(NamedTuple):
+    """Errors of transformers of K numbers of steps against exact ridge regression.
 
     Attributes:
-        error: per kind of steps and k, (T,): |W_k - W| / |W| of each task, which is also the root mean square of its
-            prediction error over queries x ~ N(0, I), relative to that of answering 0.
-        bound: per kind of steps and k, what no context with curvatures in the interval can exceed.
+        steps: the numbers.
+        error: by schedule, (T, K): |W_k - W| / |W| of each task, which is also the root mean square of its prediction error
+            over queries x ~ N(0, I), relative to that of answering 0.
+        bound: by schedule, (K,): what no context with curvatures in the interval can exceed.
         kappa: the largest curvature over the smallest, of all contexts together.
-        n_features: d.
-        n_context: n.
     """
 
-    error: dict[tuple[str, int], np.ndarray]
-    bound: dict[tuple[str, int], float]
+    steps: Sequence[int]
+    error: dict[str, np.ndarray]
+    bound: dict[str, np.ndarray]
     kappa: float
-    n_features: int
-    n_context: int
 
 
-def equal_steps(k: int, low: float, high: float) -> list[float]:
-    """The best k equal steps for curvatures in [low, high]."""
-    return [2 / (low + high)] * k
+def measurements(n_tasks: int, steps: Sequence[int]) -> list[lab.Measurement]:
+    """Both schedules on the same tasks."""
+    return [
+        lab.Measurement(("ridge", name), 0, lab.call(ridge_errors, name, n_tasks, list(steps)), "linear tasks")
+        for name in SCHEDULES
+    ]
 
 
-def chebyshev_steps(k: int, low: float, high: float) -> list[float]:
-    """The best k steps for curvatures in [low, high]: one over the roots of Chebyshev's polynomial, far ones in turn.
+def ridge_errors(schedule: str, n_tasks: int, steps: Sequence[int], seed: int = 0) -> dict[str, object]:
+    """Transformers written to be k gradient steps, against ridge regression in closed form, on linear tasks.
 
-    In their natural order the first steps, all long, would let rounding errors grow.
-
-    Source: Young 1953; Lebedev and Finogenov 1971 for the order.
+    Returns:
+        "ridge_error" (T, K) and the facts "bound" and "kappa"; see `Rates`.
     """
-    roots = [(high + low) / 2 - (high - low) / 2 * math.cos(math.pi * (2 * i + 1) / (2 * k)) for i in range(k)]
-    order = [0]
-    while len(order) < k:
-        order = [j for i in order for j in (i, 2 * len(order) - 1 - i)]
-    return [1 / roots[i] for i in order if i < k]
-
-
-def measure_rates(
-    n_tasks: int, steps: Sequence[int], seed: int = 0, n_features: int = 20, n_context: int = 40
-) -> Rates:
-    """Transformers written to be k gradient steps, against ridge regression in closed form, on linear tasks."""
-    tasks = LinearRegression(n_features, noise=0.5).sample(
-        n_tasks, n_context, generator=generator_for(seed, Stream.TEST, 5)
-    )
+    family = LinearRegression(FEATURES, noise=0.5)
+    tasks = family.sample(n_tasks, CONTEXT, generator=generator_for(seed, Stream.TEST, 5))
     x, y = tasks.x.double(), tasks.y.double()
-    curvatures = torch.linalg.eigvalsh(x.mT @ x / n_context) + PENALTY
+    curvatures = torch.linalg.eigvalsh(x.mT @ x / CONTEXT) + PENALTY
     low, high = float(curvatures.min()), float(curvatures.max())
+    unit = torch.eye(FEATURES, dtype=torch.float64).expand(n_tasks, -1, -1)  # queries whose answers are the weights
+    exact = Ridge(FEATURES, None, penalty=CONTEXT * PENALTY, intercept=False)(x, y, unit)
+    errors = []
+    for k in steps:
+        sizes = SCHEDULES[schedule](k, low, high)
+        rule = GradientDescent(k, sizes, n_features=FEATURES, n_classes=None, penalty=PENALTY).double()
+        with torch.no_grad():
+            weights = construct(rule)(x, y, unit)
+        errors.append(((weights - exact).norm(dim=-1) / exact.norm(dim=-1)).numpy())
     kappa = high / low
-    unit = torch.eye(n_features, dtype=torch.float64).expand(n_tasks, -1, -1)  # queries whose answers are the weights
-    exact = Ridge(n_features, None, penalty=n_context * PENALTY, intercept=False)(x, y, unit)
-    error, bound = {}, {}
-    for name, schedule in zip(SIZES, (equal_steps, chebyshev_steps), strict=True):
-        for k in steps:
-            rule = GradientDescent(
-                k, schedule(k, low, high), n_features=n_features, n_classes=None, penalty=PENALTY
-            ).double()
-            with torch.no_grad(), one_thread_per_operator():
-                weights = construct(rule)(x, y, unit)
-            error[name, k] = ((weights - exact).norm(dim=-1) / exact.norm(dim=-1)).numpy()
-            root = kappa if name == SIZES[0] else math.sqrt(kappa)
-            bound[name, k] = (1 if name == SIZES[0] else 2) * ((root - 1) / (root + 1)) ** k
-    return Rates(error, bound, kappa, n_features, n_context)
+    factor, root = (1, kappa) if schedule == EQUAL else (2, math.sqrt(kappa))
+    bound = [factor * ((root - 1) / (root + 1)) ** k for k in steps]
+    return {"ridge_error": np.stack(errors, axis=-1), "facts": {"bound": bound, "kappa": kappa}}
 
 
-def decide_rates(rates: Rates) -> list[Claim]:
-    """Does the error fall as the rates say? The largest over contexts, no estimate."""
-    claims = []
-    for name in SIZES:
-        ratio = max(float(rates.error[key].max()) / rates.bound[key] for key in rates.error if key[0] == name)
-        claims.append(
-            Claim(
-                f"ridge-{name.split()[0].lower().removesuffix(chr(39) + 's')}-rate",
-                f"A transformer of k gradient steps ({name}) is as near to exact ridge regression as the rate says, for every k"
-                " measured",
-                "largest error over contexts and k, as a multiple of the rate; a fact about these contexts, no estimate, so"
-                " without an interval",
-                ratio,
-                ratio,
-                ratio,
-                1.000001,
-                "below",
-                "holds" if ratio < 1.000001 else "fails",
-                len(next(iter(rates.error.values()))),
-                1,
-                "ridge",
-            )
+def found(numbers: lab.Numbers, steps: Sequence[int]) -> Rates:
+    """What was measured."""
+    errors = {name: numbers.array("ridge", name, name="ridge_error") for name in SCHEDULES}
+    facts = {name: numbers.facts("ridge", name)[0] for name in SCHEDULES}
+    bounds = {name: np.array(about["bound"]) for name, about in facts.items()}
+    return Rates(steps, errors, bounds, facts[EQUAL]["kappa"])
+
+
+def claims(rates: Rates) -> list[lab.Claim]:
+    """Does the error fall as the rates say? The largest over contexts is no estimate."""
+    says = [
+        lab.Says(
+            f"ridge-{name.split()[0].lower().removesuffix(chr(39) + 's')}-rate",
+            f"A transformer of k gradient steps ({name}) is as near to exact ridge regression as the rate says, for every k"
+            " measured",
+            "largest error over contexts and k, as a multiple of the rate; a fact about these contexts, no estimate, so"
+            " without an interval",
+            Fact(float((rates.error[name] / rates.bound[name]).max()), len(rates.error[name]), 1),
+            threshold=ROUNDING,
+            better="below",
+            of_this_model=False,
         )
-    return claims
+        for name in SCHEDULES
+    ]
+    return lab.together("ridge", says)
+
+
+def section(rates: Rates) -> lab.Section:
+    """Error against exact ridge regression by blocks."""
+    curves, styles = {}, {}
+    for name, colour, marker in ((EQUAL, lab.ORANGE, "o"), (CHEBYSHEV, lab.BLUE, "s")):
+        error = rates.error[name]
+        for words, values, style in (
+            ("mean over tasks", error.mean(0), lab.Style(colour, marker=marker)),
+            ("worst task", error.max(0), lab.Style(colour, ":", marker=marker, width=0.8)),
+            ("the rate", rates.bound[name], lab.Style(colour, "--", width=1.0)),
+        ):
+            curves[f"{name}: {words}"], styles[f"{name}: {words}"] = values, style
+    table = pd.concat(pd.DataFrame({"k": rates.steps, "mean": v, "line": line}) for line, v in curves.items())
+    figure, ((axis,),) = lab.grid(1, 1, width=6.4, height=4.9)
+    lab.draw_lines(axis, table, x="k", by="line", styles=styles, spread="none")
+    lab.draw_levels(axis, {"answering 0": 1.0}, {"answering 0": lab.Style(lab.GREY, lab.DOTTED)})
+    axis.set_yscale("log")
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(rates.steps, [str(k) for k in rates.steps])
+    axis.set_xlabel("gradient steps, k = blocks")
+    axis.set_ylabel("error against exact ridge (relative)")
+    lab.shared_legend(figure, axis, 2)
+    axis.set_title(f"d = {FEATURES}, n = {CONTEXT}", loc="left", fontsize=10)
+    drawn = lab.Figure(
+        "ridge-rates",
+        figure,
+        "Distance of the transformer's linear predictor from exact ridge regression, |W_k - W| / |W|: mean and worst of"
+        f" {len(rates.error[EQUAL])} linear tasks, beside the rates.",
+        "Error against the number of blocks, falling as the rates say: faster with Chebyshev's steps; see the table.",
+    )
+    rows = [[line, *(f"{value:.1e}" for value in values)] for line, values in curves.items()]
+    return lab.Section(
+        "Ridge regression by gradient steps",
+        [
+            "A transformer of k blocks does k gradient steps and comes as near to ridge regression as they do. If the curvatures"
+            f" of all contexts lie between l and u, with kappa = u / l = {rates.kappa:.1f} here (penalty {PENALTY:g}), k steps of"
+            " size 2 / (l + u) leave at most ((kappa - 1) / (kappa + 1))^k of the error, and Chebyshev's step sizes at most"
+            " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k."
+        ],
+        [drawn],
+        [lab.Table("Relative error |W_k - W| / |W|", ["", *(f"k = {k}" for k in rates.steps)], rows)],
+    )

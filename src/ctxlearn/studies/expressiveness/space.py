@@ -1,38 +1,43 @@
-"""Distances between learning algorithms: how often they decide differently after the same contexts."""
+"""The space of learning algorithms: how often they decide differently, who is nearest to whom, and maps of it."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import torch
-from torch import Tensor
+from adjustText import adjust_text
+from matplotlib.figure import Figure
+from scipy.spatial.distance import squareform
 
+from ctxlearn import lab, references
 from ctxlearn.checks import trusted_values
+from ctxlearn.evaluation.scaling import embed_in_plane
+from ctxlearn.evaluation.statistics import Interval, simultaneous_level
 from ctxlearn.learners import Learner, ProtoNet
-from ctxlearn.references import (
-    BayesOptimal,
-    EffectiveSampleSizeWarning,
-    GradientDescent,
-    KernelRegression,
-    LogisticRegression,
-    Majority,
-    MaxMargin,
-    MeanThreshold,
-    NearestNeighbor,
-    Ridge,
-)
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, HOME, ICL, MIXTURE, mixture
+from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, HOME, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.tasks import Radial, TaskFamily
-from ctxlearn.threads import one_thread_per_operator
 
 RADIAL = "radial"
 PLACES: dict[str, TaskFamily] = {**FAMILIES, RADIAL: Radial()}
-LENGTHS = (4, 8, 16)
+HOMES = {place: (place,) for place in FAMILIES} | {MIXTURE: tuple(FAMILIES)}
+"""Where each in-context model was trained, and so is asked."""
+MIXED = f"{ICL} on {MIXTURE}"
 N_QUERIES = 8
+GROUPS = {
+    "in-context models, by training distribution": (lab.BLUE, "o", 75.0),
+    "Bayes-optimal predictors": (lab.BLACK, "*", 130.0),
+    "trained classical learners": (lab.ORANGE, "s", 45.0),
+    "algorithms without training": ("#777777", "^", 50.0),
+}
+"""Colour, marker and size of each kind of learner on the maps."""
+SHORT = {"pairwise-metric": "pair-wise", "class-prototype": "prototype", ICL: "ICL", " on ": ": "}
 
 
 def bayes_of(place: str) -> str:
@@ -41,74 +46,85 @@ def bayes_of(place: str) -> str:
 
 
 def plain_algorithms() -> dict[str, Learner]:
-    """Learning algorithms without trained parameters."""
+    """Learning algorithms without trained parameters, and the Bayes predictors of each family and of the mixture."""
     return {
-        "1-NN": NearestNeighbor(2, 2),
-        "3-NN": NearestNeighbor(2, 2, k=3),
-        "logistic regression": LogisticRegression(2, 2),
-        "ridge": Ridge(2, 2, penalty=0.1),
-        "largest margin": MaxMargin(2, 2),
+        "1-NN": references.NearestNeighbor(2, 2),
+        "3-NN": references.NearestNeighbor(2, 2, k=3),
+        "logistic regression": references.LogisticRegression(2, 2),
+        "ridge": references.Ridge(2, 2, penalty=0.1),
+        "largest margin": references.MaxMargin(2, 2),
         "nearest class mean": ProtoNet(2, 2, encoder="identity"),
-        "kernel regression": KernelRegression(1.0, n_features=2, n_classes=2),
-        "1 gradient step": GradientDescent(1, 0.5, "softmax", n_features=2, n_classes=2, intercept=True),
-        "5 gradient steps": GradientDescent(5, 0.5, "softmax", n_features=2, n_classes=2, intercept=True),
-        "threshold at the mean": MeanThreshold(2),
-        "majority": Majority(2, 2),
+        "kernel regression": references.KernelRegression(1.0, n_features=2, n_classes=2),
+        "1 gradient step": references.GradientDescent(1, 0.5, "softmax", n_features=2, n_classes=2, intercept=True),
+        "5 gradient steps": references.GradientDescent(5, 0.5, "softmax", n_features=2, n_classes=2, intercept=True),
+        "threshold at the mean": references.MeanThreshold(2),
+        "majority": references.Majority(2, 2),
+        **{bayes_of(place): references.BayesOptimal(family) for place, family in PLACES.items()},
+        BAYES_MIXTURE: references.BayesOptimal(mixture()),
     }
 
 
-def bayes_predictors() -> dict[str, Learner]:
-    """Of each family, and of the training mixture."""
-    found: dict[str, Learner] = {bayes_of(place): BayesOptimal(family) for place, family in PLACES.items()}
-    return {**found, BAYES_MIXTURE: BayesOptimal(mixture())}
-
-
-def trained_algorithms(named: Mapping[str, Learner]) -> dict[str, Learner]:
-    """The trained classical learners, each on its own family and on the mixture."""
-    return {f"{name} on {place}": named[f"{name} on {place}"] for name in HOME for place in (HOME[name], MIXTURE)}
-
-
-def in_context_models(named: Mapping[str, Learner]) -> dict[str, Learner]:
-    """The in-context models, one a training distribution."""
-    return {f"{ICL} on {place}": named[f"{ICL} on {place}"] for place in (*FAMILIES, MIXTURE)}
-
-
-def decisions(
-    learners: Mapping[str, Learner], n_tasks: int, lengths: Sequence[int], *key: int, seed: int
-) -> dict[str, dict[str, np.ndarray]]:
-    """What each learner decides on the probes: per family and learner, (T, L, q) shares of class 1: 0, 1, or 1/2 at a tie.
-
-    Probes are `n_tasks` tasks of each family; of each, for each of L context lengths, the first points are the context and
-    the same q last points, which are in no context, the queries.
-    """
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for place, family in PLACES.items():
-        tasks = family.sample(n_tasks, max(lengths) + N_QUERIES, generator=generator_for(seed, Stream.TEST, 2, *key))
-        queries = tasks.x[:, max(lengths) :]
-        found[place] = {}
-        for name, learner in learners.items():
-            parts = [_decided(learner, tasks.x[:, :n], tasks.y[:, :n], queries) for n in lengths]
-            found[place][name] = torch.stack(parts, dim=1).numpy()
+def measurements(
+    trained: Mapping[tuple[str, str], lab.Training], n_tasks: int, lengths: Sequence[int], seed: int
+) -> list[lab.Measurement]:
+    """Decisions of every learner on the probes of its seed; of in-context models on those of the first seed, too."""
+    classical = {f"{name} on {place}": trained[name, place] for name in HOME for place in (HOME[name], MIXTURE)}
+    models = {f"{ICL} on {place}": trained[ICL, place] for place in HOMES}
+    asked: list[tuple[int, dict[str, lab.Contestant]]] = [(seed, {**plain_algorithms(), **classical, **models})]
+    if seed:
+        asked.append((0, {f"{name}, seed {seed}": model for name, model in models.items()}))
+    found = []
+    for probes, learners in asked:
+        for place, family in PLACES.items():
+            for name, learner in learners.items():
+                asking = lab.call(decisions, learner, family, n_tasks, list(lengths), probes)
+                found.append(lab.Measurement((name, place), probes, asking, f"{place} {probes}"))
     return found
 
 
-def _decided(learner: Learner, x: Tensor, y: Tensor, queries: Tensor) -> Tensor:
-    """(T, q) float64."""
-    with (
-        torch.inference_mode(),
-        trusted_values(),
-        one_thread_per_operator(),
-        warnings.catch_warnings(),
-    ):
-        # off its own family a Bayes predictor may rest on few particles; the page says so
-        warnings.simplefilter("ignore", EffectiveSampleSizeWarning)
-        logits = learner.eval()(x, y, queries).double()
-    return 0.5 * (1 + torch.sign(logits[..., 1] - logits[..., 0]))
+def decisions(
+    learner: Learner, family: TaskFamily, n_tasks: int, lengths: Sequence[int], seed: int
+) -> dict[str, np.ndarray]:
+    """What a learner decides on the probes.
+
+    For each of L context lengths the first points of a task are the context, and the same q last points, which are in no
+    context, the queries.
+
+    Returns:
+        "decided" (T, L q): shares of class 1, which are 0, 1, or 1/2 at a tie.
+    """
+    tasks = family.sample(n_tasks, max(lengths) + N_QUERIES, generator=generator_for(seed, Stream.TEST, 2))
+    queries = tasks.x[:, max(lengths) :]
+    parts = []
+    with torch.inference_mode(), trusted_values():
+        for n in lengths:
+            logits = learner.eval()(tasks.x[:, :n], tasks.y[:, :n], queries).double()
+            parts.append(0.5 * (1 + torch.sign(logits[..., 1] - logits[..., 0])))
+    return {"decided": torch.cat(parts, dim=1).numpy()}
 
 
-def disagreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(T,) in %: how often two learners decide differently on each task's probes; a tie counts half."""
-    return np.asarray(100 * np.abs(first - second).reshape(len(first), -1).mean(1))
+def disagreement(decided: lab.Samples, first: str, second: str, places: Sequence[str]) -> lab.Paired:
+    """How often two learners decide differently on each probe task of some families, in %; a tie counts half."""
+    gaps = [(decided[first, place] - decided[second, place]).apply(np.abs) for place in places]
+    return 100 * lab.side_by_side(gaps).averaged(slice(None))
+
+
+def candidates(decided: lab.Samples) -> list[str]:
+    """All learners that are no in-context models."""
+    return [name for name in dict.fromkeys(str(key[0]) for key in decided) if not name.startswith(ICL)]
+
+
+def nearest(decided: lab.Samples, model: str, places: Sequence[str], top: int) -> list[tuple[str, Interval]]:
+    """The algorithms that decide most often as a model does, with the 95 % interval of the disagreement in %."""
+    found = {name: disagreement(decided, model, name, places) for name in candidates(decided)}
+    order = sorted(found, key=lambda name: found[name].mean())
+    return [(name, found[name].interval()) for name in order[:top]]
+
+
+def shared_probes(decided: lab.Samples, places: Sequence[str]) -> dict[str, np.ndarray]:
+    """Decisions (T, L q) of all learners, of every seed's in-context models too, on the first seed's probes."""
+    names = dict.fromkeys(str(key[0]) for key in decided)
+    return {name: np.concatenate([decided[name, place].values[0] for place in places]) for name in names}
 
 
 def distance_matrix(decided: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -117,53 +133,196 @@ def distance_matrix(decided: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.stack([100 * np.abs(flat - row).mean(1) for row in flat])
 
 
+def disagreement_table(decided: lab.Samples) -> pd.DataFrame:
+    """One row per family of probes and pair of learners: how often they decide differently, in %."""
+    rows = []
+    for place in PLACES:
+        shared = shared_probes(decided, (place,))
+        pairs = zip(combinations(shared, 2), squareform(distance_matrix(shared)), strict=True)
+        rows += [(place, *pair, distance) for pair, distance in pairs]
+    return pd.DataFrame(rows, columns=["family", "first", "second", "disagreement"])
+
+
 @dataclass(frozen=True)
-class Plane:
-    """Learners as points of the plane.
+class Least:
+    """The least of several differences, by name."""
 
-    Attributes:
-        points: (K, 2), in the units of the distances.
-        stress: Kruskal's stress-1: sqrt(sum of (distance drawn - distance)^2 / sum of distance drawn^2).
-        correlation: of drawn and measured distances.
-    """
+    gaps: Mapping[str, lab.Paired]
 
-    points: np.ndarray
-    stress: float
-    correlation: float
+    @property
+    def closest(self) -> str:
+        """Whose difference is the least."""
+        return min(self.gaps, key=lambda name: self.gaps[name].mean())
 
+    def interval(self, level: float) -> Interval:
+        """The least mean and its bounds.
 
-def embed(distances: np.ndarray, iterations: int = 500) -> Plane:
-    """Points in the plane whose distances are as near as can be to those given: metric scaling by majorisation.
-
-    It starts at classical scaling, which draws the two directions of largest spread, and each iteration lowers the sum of
-    squared errors of distances. No randomness.
-
-    Args:
-        distances: (K, K), symmetric, K >= 2.
-        iterations: at most.
-
-    Source: de Leeuw 1977 (SMACOF); Torgerson 1952 for the start.
-    """
-    size = len(distances)
-    centre = np.eye(size) - 1 / size
-    values, vectors = np.linalg.eigh(-0.5 * centre @ distances**2 @ centre)
-    points = vectors[:, -2:][:, ::-1] * np.sqrt(np.maximum(values[-2:][::-1], 0))
-    points = points * np.where(points[np.abs(points).argmax(0), [0, 1]] < 0, -1, 1)  # an eigenvector has no sign
-    for _ in range(iterations):
-        drawn = _between(points)
-        ratio = np.divide(distances, drawn, out=np.zeros_like(drawn), where=drawn > 1e-9)
-        mover = -ratio
-        np.fill_diagonal(mover, ratio.sum(1))
-        points, before = mover @ points / size, points
-        if np.abs(points - before).max() < 1e-6 * np.abs(points).max():
-            break
-    drawn = _between(points)
-    pairs = np.triu_indices(size, 1)
-    stress = float(np.sqrt(((drawn - distances)[pairs] ** 2).sum() / max(1e-300, (drawn[pairs] ** 2).sum())))
-    spread = drawn[pairs].std() * distances[pairs].std()
-    together = float(np.corrcoef(drawn[pairs], distances[pairs])[0, 1]) if spread > 0 else 1.0
-    return Plane(points, stress, together)
+        It is above zero where every one of the differences is at this level, which errs no more often than the level says
+        however many they are (an intersection-union test). It is below zero where one of them is; any of them may be by
+        chance, so that bound is widened by their number.
+        """
+        one = {name: gap.interval(level) for name, gap in self.gaps.items()}
+        wide = simultaneous_level(level, len(self.gaps))
+        least = one[self.closest]
+        high = max(least.value, min(gap.interval(wide).high for gap in self.gaps.values()))
+        return Interval(least.value, min(i.low for i in one.values()), high, least.n_tasks, least.seeds, level)
 
 
-def _between(points: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(points[:, None] - points[None], axis=-1))
+def claims(decided: lab.Samples) -> list[lab.Claim]:
+    """Are the in-context models nearer to Bayes than to any rule, and than to the learners made for their families?"""
+    rivals = [name for name in candidates(decided) if not name.startswith("Bayes")]
+    nearest_to_bayes, nearer_to_bayes = [], []
+    for places, words, suffix in (
+        (tuple(FAMILIES), "tasks of the three families", ""),
+        ((RADIAL,), "radial tasks, which nothing was trained on,", "-radial"),
+    ):
+        own = disagreement(decided, MIXED, BAYES_MIXTURE, places)
+        gaps = Least({name: disagreement(decided, MIXED, name, places) - own for name in rivals})
+        nearest_to_bayes.append(
+            lab.Says(
+                f"icl-mixture-nearest-to-bayes{suffix}",
+                f"On {words} the in-context model trained on the mixture decides more often as the mixture's Bayes predictor"
+                " than as any classical learner or rule here, trained or not",
+                f"disagreement with the nearest of {len(rivals)} of them ({gaps.closest}) minus disagreement with"
+                f" {BAYES_MIXTURE}, points, same probes",
+                gaps,
+            )
+        )
+    for family, rival in MADE_FOR.items():
+        to_rival, to_bayes = (
+            disagreement(decided, f"{ICL} on {family}", other, (family,))
+            for other in (f"{rival} on {family}", bayes_of(family))
+        )
+        nearer_to_bayes.append(
+            lab.Says(
+                f"icl-{family}-nearer-to-bayes",
+                f"The in-context model trained on {family} tasks decides on them more often as their Bayes predictor than as"
+                f" {rival} trained on them",
+                f"disagreement with {rival} minus disagreement with Bayes of {family}, points, same probes",
+                to_rival - to_bayes,
+            )
+        )
+    return [
+        *lab.together("nearest-to-bayes-mixture", nearest_to_bayes),
+        *lab.together("nearer-to-bayes-single-family", nearer_to_bayes),
+    ]
+
+
+def section(decided: lab.Samples, lengths: Sequence[int]) -> lab.Section:
+    """The maps, and the in-context models' nearest algorithms."""
+    several = len(decided[MIXED, RADIAL].seeds) > 1
+    figures, facts = [], []
+    for places, name, words in (
+        (tuple(FAMILIES), "space", "probes: the three training families"),
+        ((RADIAL,), "space-radial", "probes: radial tasks (nothing was trained on them)"),
+    ):
+        shared = shared_probes(decided, places)
+        plane = embed_in_plane(distance_matrix(shared))
+        facts.append(f"{words}: stress {plane.stress:.2f}, correlation {plane.correlation:.2f}")
+        figures.append(
+            lab.Figure(
+                name,
+                draw_plane(list(shared), plane.points, words),
+                f"Learning algorithms as points: the nearer, the more often they decide alike ({facts[-1]}). ICL: in-context"
+                " transformer; after a colon: what it was trained on"
+                + ("; circles without a label: the same model from other training seeds." if several else "."),
+                "A map of learning algorithms; distances are shares of decisions that differ. See the table of nearest"
+                " algorithms.",
+            )
+        )
+    return lab.Section(
+        "The space of learning algorithms",
+        [
+            "Every learner was shown the same contexts and asked about the same points. The distance of two learners is the"
+            f" share of decisions in which they differ, in % (a tie counts half): {N_QUERIES} points after each context of"
+            f" {', '.join(map(str, lengths))} labelled points. Decisions and not probabilities: being as right but less sure"
+            " would dominate those.",
+            "The maps draw these distances as well as two dimensions can (metric scaling; stress 0 is perfect): "
+            f"{'; '.join(facts)}. Read the tables for single distances. Bayes of a family, asked about other families' tasks,"
+            f" believes in its own.{_between_seeds(decided)}",
+        ],
+        figures,
+        [_nearest_table(decided, several), _own_table(decided)],
+    )
+
+
+def draw_plane(names: Sequence[str], points: np.ndarray, title: str) -> Figure:
+    """Learners at their points (K, 2) with labels that do not overlap; one unit is as long across as up."""
+    figure, ((axis,),) = lab.grid(1, 1, width=9.6, height=7.6)
+    groups, texts = np.array([_group(name) for name in names]), []
+    with mpl.rc_context(lab.RC):
+        for group, (colour, marker, size) in GROUPS.items():
+            own = points[groups == group]
+            looks: Any = {"c": colour, "marker": marker, "edgecolors": "white", "linewidths": 0.7, "zorder": 3}
+            axis.scatter(own[:, 0], own[:, 1], s=size, label=group, **looks)
+        axis.set_title(title, loc="left", fontsize=11)
+        axis.set_xlabel("points of disagreement (first direction; the origin means nothing)")
+        axis.set_ylabel("points of disagreement (second direction)")
+        axis.set_aspect("equal", adjustable="datalim")
+        axis.margins(0.08)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=2, fontsize=9)
+        figure.draw_without_rendering()  # fixes the axes, in which labels are placed
+        for name, group, (x, y) in zip(names, groups, points, strict=True):
+            if ", seed " not in name:  # a model's further seeds have no label
+                texts.append(axis.text(x, y, _label(name), fontsize=8.5, color=GROUPS[group][0], zorder=4))
+        line = {"arrowstyle": "-", "color": "#777777", "lw": 0.6}
+        adjust_text(texts, *points.T, ax=axis, iter_lim=150, expand=(1.15, 1.6), arrowprops=line)
+    return figure
+
+
+def _group(name: str) -> str:
+    trained, bayes, classical, plain = GROUPS
+    if name.startswith(ICL):
+        return trained
+    return bayes if name.startswith("Bayes") else classical if " on " in name else plain
+
+
+def _label(name: str) -> str:
+    for long, short in SHORT.items():
+        name = name.replace(long, short)
+    return name
+
+
+def _between_seeds(decided: lab.Samples) -> str:
+    """How far apart trainings of the same model are."""
+    same = [n for n in shared_probes(decided, (RADIAL,)) if n == MIXED or n.startswith(f"{MIXED}, seed ")]
+    if len(same) < 2:
+        return ""
+    shares = []
+    for places in (tuple(FAMILIES), (RADIAL,)):
+        shared = shared_probes(decided, places)
+        gaps = [100 * np.abs(shared[a] - shared[b]).mean() for a, b in combinations(same, 2)]
+        shares.append(f"{np.mean(gaps):.1f} %")
+    return (
+        f" Two trainings of the mixture's model with different seeds differ in {shares[0]} of the decisions on the three"
+        f" families and in {shares[1]} on radial tasks (mean over pairs of {len(same)} seeds, the same probes)."
+    )
+
+
+def _nearest_table(decided: lab.Samples, several: bool) -> lab.Table:
+    """The four nearest algorithms of each in-context model, at home and on radial tasks."""
+    rows = []
+    for trained_on, home in HOMES.items():
+        for places, words in ((home, "own" if len(home) == 1 else "the three families"), ((RADIAL,), RADIAL)):
+            found = nearest(decided, f"{ICL} on {trained_on}", places, 4)
+            rows.append([trained_on, words, *(f"{name}: {lab.cell(interval, 1)}" for name, interval in found)])
+    return lab.Table(
+        "Each in-context model's nearest algorithms: disagreement in %, with 95 % interval over probe tasks"
+        + (" and seeds" if several else ""),
+        ["in-context model trained on", "probes", "nearest", "second", "third", "fourth"],
+        rows,
+    )
+
+
+def _own_table(decided: lab.Samples) -> lab.Table:
+    """How far the mixture's model is from the Bayes predictors and from itself trained on one family."""
+    rows = []
+    for place in (*FAMILIES, RADIAL):
+        others = [BAYES_MIXTURE, bayes_of(place), *([f"{ICL} on {place}"] if place in FAMILIES else [])]
+        cells = [lab.cell(disagreement(decided, MIXED, other, (place,)).interval(), 1) for other in others]
+        rows.append([place, *cells, *["there is none"] * (3 - len(cells))])
+    return lab.Table(
+        "The in-context model trained on the mixture: disagreement in % with",
+        ["probes", "Bayes of the mixture", "Bayes of the family", "in-context model trained on the family"],
+        rows,
+    )

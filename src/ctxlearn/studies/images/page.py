@@ -7,20 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ctxlearn.evaluation.statistics import Interval, mean_interval
+from ctxlearn import lab
+from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.base import Figure, Section, Table, count, percent
-from ctxlearn.studies.drawing import COLOURS, error_bars, label, new_figure, shared_legend
-from ctxlearn.studies.images.adapting import OWN, Adapted
-from ctxlearn.studies.images.measuring import (
-    DIGITS,
-    GROUPED,
-    NEW_ALPHABETS,
-    NEW_KINDS,
-    SCRIPTS,
-    Accuracies,
-    families,
-)
+from ctxlearn.studies.arms import STYLES
+from ctxlearn.studies.images.fine_tuning import OWN
+from ctxlearn.studies.images.metrics import DIGITS, GROUPED, NEW_ALPHABETS, NEW_KINDS, SCRIPTS, families, gain
 from ctxlearn.studies.images.settings import (
     CLASSICAL,
     CURRICULUM,
@@ -30,7 +22,7 @@ from ctxlearn.studies.images.settings import (
     PIXELS,
     RANDOM,
     SHIFTED,
-    Settings,
+    Sizes,
     shifted,
 )
 
@@ -39,95 +31,96 @@ WORDS = {
     RANDOM: "in-context transformer, random start",
     CURRICULUM: "in-context transformer, curriculum over ways",
     PIXELS: "1-NN on pixels",
-    M2: "M2, fine-tuned",
-    OWN: "M2, its own inner steps",
 }
+ADAPTED = {
+    ICL: lab.Style(lab.BLUE, marker="s", label="in-context transformer"),
+    M2: lab.Style(lab.ORANGE, "--", marker="o", label="M2, fine-tuned"),
+    OWN: lab.Style(lab.ORANGE, marker="D", label="M2, its own inner steps"),
+}
+Intervals = Mapping[tuple[str | int | float, ...], Interval]
+"""In %, by learner, place, N and K."""
 
 
-Intervals = Mapping[tuple[str, int, int, str], Interval]
-"""Of `Accuracies`, each once."""
-
-
-def sections(settings: Settings, measured: Accuracies, adapted: Adapted) -> list[Section]:
+def sections(sizes: Sizes, accuracy: lab.Samples, adapted: lab.Samples) -> list[lab.Section]:
     """The page below its claims."""
-    few, many = settings.ways[0], settings.ways[-1]
-    shown = {key: mean_interval(values) for key, values in measured.items()}
+    few, many = sizes.ways[0], sizes.ways[-1]
+    shown = accuracy.map(lambda found: 100 * found).intervals()
     return [
-        Section(
+        lab.Section(
             "Episodes",
             [
                 "A script is a domain, a character a class. An episode draws a script that training never saw, N of its "
                 "characters, K renderings of each as context and one more as query. Its labels are dealt at random. The digits are "
                 "scikit-learn's, written by hand and enlarged from 8 x 8 pixels; learners saw only rendered characters.",
-                _trained(settings),
+                _trained(sizes),
             ],
             [_examples(few)],
         ),
-        Section("Accuracy", [], [_accuracy(settings, shown)], [_table(settings, shown)]),
-        Section(
+        lab.Section("Accuracy", [], [_accuracy(sizes, shown)], [_table(sizes, shown)]),
+        lab.Section(
             "What the training makes of it",
             [
                 "Start: a transformer of as many blocks, from random weights and at higher learning rates. Curriculum: "
-                f"{few} ways at first and {few} more every {settings.every} steps up to {many}, with as many episodes a step throughout, so with "
+                f"{few} ways at first and {few} more every {sizes.every} steps up to {many}, with as many episodes per step throughout, so with "
                 f"fewer images. Groups: the {few}-way model is shown {few} of the {many} classes at a time, each pair of classes meeting once at "
-                f"least, and its log-probabilities are averaged (MoreWays), on {settings.n_grouped} of the episodes. Kinds: learners that were trained on alphabets "
+                f"least, and its log-probabilities are averaged (MoreWays), on {sizes.n_grouped} of the episodes. Kinds: learners that were trained on alphabets "
                 "alone, for as many steps, meet alphabets that they did not see, and syllabaries and logographs."
             ],
-            [_kinds(settings, shown)],
-            [_training_table(settings, measured, shown)],
+            [_kinds(sizes, shown)],
+            [_training_table(sizes, accuracy, shown)],
         ),
-        Section(
+        lab.Section(
             "Adapting to a new script",
-            [_adapting_words(settings)],
-            [_adapting(settings, adapted)],
-            [_adapting_table(settings, adapted)],
+            [_adapting_words(sizes)],
+            [_adapting(sizes, adapted)],
+            [_adapting_table(sizes, adapted)],
         ),
     ]
 
 
-def _trained(settings: Settings) -> str:
-    few, many = settings.ways[0], settings.ways[-1]
+def _trained(sizes: Sizes) -> str:
+    few, many = sizes.ways[0], sizes.ways[-1]
     steps = ", ".join(
-        f"{settings.steps[way]:,} steps of {settings.tasks_per_step[way]} episodes for {way}-way"
-        for way in settings.ways
+        f"{sizes.steps[way]:,} steps of {sizes.tasks_per_step[way]} episodes for {way}-way" for way in sizes.ways
     )
     return (
-        f"All learners have an encoder of the same form and initial weights (a Conv-4 of {', '.join(map(str, settings.channels))} channels), the same "
+        f"All learners have an encoder of the same form and initial weights (a Conv-4 of {', '.join(map(str, sizes.channels))} channels), the same "
         f"episodes and as many steps: {steps}, 1 to {MOST_SHOTS} shots, each character turned by a multiple of 90 degrees. The in-context transformer has "
-        f"{count(settings.depth, 'block')} of width {settings.width} and begins as ProtoNet, by weights written by hand. "
+        f"{lab.count(sizes.depth, 'block')} of width {sizes.width} and begins as ProtoNet, by weights written by hand. "
         "In the quick profile a step of it takes half as long again as one of ProtoNet, so equal steps favour it; MAML takes three inner steps, first order, and twice as long. "
         f"{few}-way and {many}-way episodes have learners of their own."
     )
 
 
-def _examples(way: int) -> Figure:
-    figure, axes = new_figure(4, 1, width=7.0, height=5.0)
+def _examples(way: int) -> lab.Figure:
+    figure, axes = lab.grid(4, 1, width=7.0, height=5.0)
     drawn = list(families(way).items())
-    picked = [(place, family, 2 if place == DIGITS or len(drawn) == 1 else 3) for place, family in drawn]
-    rows = [(p, family, i) for p, family, n in picked for i in range(n)][: len(axes)]
+    picked = [(place, make, 2 if place == DIGITS or len(drawn) == 1 else 3) for place, make in drawn]
+    rows = [(p, make, i) for p, make, n in picked for i in range(n)][: len(axes)]
     for (axis,) in axes:
         axis.axis("off")
-    for (axis,), (place, family, i) in zip(axes, rows, strict=False):
-        x = family.sample(i + 1, 2 * way, generator=generator_for(0, Stream.TEST, 77)).x[i, :, 0].numpy()
+    for (axis,), (place, make, i) in zip(axes, rows, strict=False):
+        episodes = make(way).sample(i + 1, 2 * way, generator=generator_for(0, Stream.TEST, 77))
+        x = episodes.x[i, :, 0].numpy()
         gap = np.zeros((x.shape[1], 8))
         strip = np.concatenate([*x[:way], gap, *x[way:]], axis=1)
         axis.imshow(1 - strip, cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"{place}: {way} characters, then {way} queries", loc="left", fontsize=8)
-    return Figure(
+    return lab.Figure(
         "images-episodes",
         figure,
-        "Episodes of one shot: left of the gap the context, one image a character; right of it one query of each, in random order.",
+        "Episodes of one shot: left of the gap the context, one image per character; right of it one query of each, in random order.",
         "Rows of small images of characters, the context on the left and the queries on the right.",
     )
 
 
-def _accuracy(settings: Settings, shown: Intervals) -> Figure:
+def _accuracy(sizes: Sizes, shown: Intervals) -> lab.Figure:
     panels = _panels(shown)
-    figure, axes = new_figure(1, len(panels), width=4.2 * len(panels), height=4.6)
+    figure, axes = lab.grid(1, len(panels), width=4.2 * len(panels), height=4.6)
     for axis, (place, way) in zip(axes[0], panels, strict=True):
-        _panel(axis, settings, shown, place, way, NAMES)
-    shared_legend(figure, axes[0][0], 4)
-    return Figure(
+        _panel(axis, sizes, shown, place, way, NAMES)
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Figure(
         "images-accuracy",
         figure,
         "Accuracy on episodes nothing of which was trained on, with 95 % intervals; the dotted line is chance.",
@@ -135,44 +128,44 @@ def _accuracy(settings: Settings, shown: Intervals) -> Figure:
     )
 
 
-def _panel(axis: Axes, settings: Settings, shown: Intervals, place: str, way: int, names: Sequence[str]) -> None:
+def _panel(axis: Axes, sizes: Sizes, shown: Intervals, place: str, way: int, names: Sequence[str]) -> None:
     """Accuracy of each learner by shots, bars side by side; pale where it was trained on alphabets alone."""
     step = 0.8 / len(names)
     for i, name in enumerate(names):
         own = name.removesuffix(shifted(""))
-        bars = [shown[place, way, shots, name] for shots in settings.shots]
+        bars = [shown[name, place, way, shots] for shots in sizes.shots]
         axis.bar(
             np.arange(len(bars)) + step * (i - (len(names) - 1) / 2),
-            [100 * bar.value for bar in bars],
+            [bar.value for bar in bars],
             step,
-            yerr=100 * error_bars(bars),
-            color=COLOURS[own],
+            yerr=np.array([[bar.value - bar.low, bar.high - bar.value] for bar in bars]).T.clip(0),
+            color=STYLES[own].colour,
             alpha=1.0 if own == name else 0.45,
             label=_words(own) + ("" if own == name else ", trained on alphabets"),
         )
-    axis.axhline(100 / way, color="#000000", linestyle=(0, (1, 3)), label="chance")
-    axis.set_xticks(range(len(settings.shots)), [f"{k}-shot" for k in settings.shots])
+    axis.axhline(100 / way, color=lab.BLACK, linestyle=lab.DOTTED, label="chance")
+    axis.set_xticks(range(len(sizes.shots)), [f"{k}-shot" for k in sizes.shots])
     axis.set_ylim(0, 100)
     axis.set_ylabel("accuracy (%)")
     axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
 
 
 def _panels(shown: Intervals) -> list[tuple[str, int]]:
-    found = {(place, way) for place, way, _, name in shown if name == "CNP"}
+    found = {(str(place), int(way)) for name, place, way, _ in shown if name == "CNP"}
     return sorted(found, key=lambda p: (p[0] == DIGITS, p[1]))
 
 
-def _table(settings: Settings, shown: Intervals) -> Table:
+def _table(sizes: Sizes, shown: Intervals) -> lab.Table:
     rows = []
     for place, way in _panels(shown):
-        for shots in settings.shots:
-            cells = [_cell(shown[place, way, shots, name]) for name in NAMES]
-            rows.append([f"{place}, {way}-way {shots}-shot", *cells, percent(1 / way)])
-    return Table("Accuracy, %, with 95 % intervals", ["episodes", *map(_words, NAMES), "chance"], rows)
+        for shots in sizes.shots:
+            cells = [lab.cell(shown[name, place, way, shots], 1) for name in NAMES]
+            rows.append([f"{place}, {way}-way {shots}-shot", *cells, lab.percent(1 / way)])
+    return lab.Table("Accuracy, %, with 95 % intervals", ["episodes", *map(_words, NAMES), "chance"], rows)
 
 
-def _training_table(settings: Settings, measured: Accuracies, shown: Intervals) -> Table:
-    few, many = settings.ways[0], settings.ways[-1]
+def _training_table(sizes: Sizes, accuracy: lab.Samples, shown: Intervals) -> lab.Table:
+    few, many = sizes.ways[0], sizes.ways[-1]
     compared = [
         (SCRIPTS, few, RANDOM, ICL, "random start"),
         (SCRIPTS, many, CURRICULUM, ICL, "curriculum over ways"),
@@ -185,26 +178,25 @@ def _training_table(settings: Settings, measured: Accuracies, shown: Intervals) 
     ]
     rows = []
     for place, way, name, baseline, words in compared:
-        for shots in settings.shots:
-            own, other = measured[place, way, shots, name], measured[place, way, shots, baseline]
-            gain = _signed(mean_interval(own - other[:, : own.shape[1]]))
-            cells = [_cell(shown[place, way, shots, each]) for each in (name, baseline)]
-            rows.append([words, f"{place}, {way}-way {shots}-shot", *cells, gain])
-    return Table(
+        for shots in sizes.shots:
+            difference = gain(accuracy, name, baseline, place, way, shots).interval()
+            cells = [lab.cell(shown[each, place, way, shots], 1) for each in (name, baseline)]
+            rows.append([words, f"{place}, {way}-way {shots}-shot", *cells, lab.cell(difference, 1, sign=True)])
+    return lab.Table(
         "Accuracy, %, against the same learner as in the table above, equal steps, with 95 % intervals",
         ["arm", "episodes", "arm's", "baseline's", "difference, paired"],
         rows,
     )
 
 
-def _kinds(settings: Settings, shown: Intervals) -> Figure:
-    few = settings.ways[0]
-    figure, axes = new_figure(1, 2, width=9.0, height=4.4)
+def _kinds(sizes: Sizes, shown: Intervals) -> lab.Figure:
+    few = sizes.ways[0]
+    figure, axes = lab.grid(1, 2, width=9.0, height=4.4)
     names = [n for name in SHIFTED for n in (name, shifted(name))]
     for axis, place in zip(axes[0], (NEW_ALPHABETS, NEW_KINDS), strict=True):
-        _panel(axis, settings, shown, place, few, [*names, PIXELS])
-    shared_legend(figure, axes[0][0], 4)
-    return Figure(
+        _panel(axis, sizes, shown, place, few, [*names, PIXELS])
+    lab.shared_legend(figure, axes[0][0], 4)
+    return lab.Figure(
         "images-kinds",
         figure,
         "Accuracy on unseen scripts by kind, trained on all kinds (solid) or on alphabets alone (pale), with 95 % intervals.",
@@ -212,50 +204,36 @@ def _kinds(settings: Settings, shown: Intervals) -> Figure:
     )
 
 
-def _adapting_words(settings: Settings) -> str:
-    way, meta = settings.ways[0], settings.meta
+def _adapting_words(sizes: Sizes) -> str:
+    way, meta = sizes.ways[0], sizes.meta
     seen = meta.steps * meta.n_domains * meta.n_tasks * (2 * meta.shots + 1) * way * (1 + meta.inner_steps)
-    plain = settings.steps[way] * settings.tasks_per_step[way] * (MOST_SHOTS + 1) * way
+    plain = sizes.steps[way] * sizes.tasks_per_step[way] * (MOST_SHOTS + 1) * way
     return (
         f"Each of {meta.n_scripts} unseen scripts is cut into two halves of its characters. A model is adapted to {way}-way episodes of the one, "
         f"{2 * meta.shots + 1} images of each character, and measured on {meta.n_probe} one-shot episodes of the other, so of characters and images that it did not "
         f"adapt to. In-context learning is the model of the table above. M2 begins with the same weights and is trained, for {meta.steps:,} steps of "
-        f"{meta.n_domains} scripts, by the loss on {meta.n_tasks} fresh episodes of a script after {count(meta.inner_steps, 'gradient step')} on {meta.n_tasks} others. "
+        f"{meta.n_domains} scripts, by the loss on {meta.n_tasks} fresh episodes of a script after {lab.count(meta.inner_steps, 'gradient step')} on {meta.n_tasks} others. "
         f"It is first order; the inner steps, of size {meta.inner_size:g}, are on the encoder. {seen:,} images pass through it in training, "
         f"inner steps included, and {plain:,} through in-context learning. Fine-tuning (adapt_to_domain) is given to both: AdamW at 3e-4, at most "
         f"{meta.adaptation_steps} steps, an eighth of the episodes held out, and the model as it was where that does not help."
     )
 
 
-def _adapting(settings: Settings, adapted: Adapted) -> Figure:
-    figure, axes = new_figure(1, 1, width=6.4, height=3.8)
+def _adapting(sizes: Sizes, adapted: lab.Samples) -> lab.Figure:
+    figure, axes = lab.grid(1, 1, width=6.4, height=3.8)
     axis = axes[0][0]
-    sizes = (0, *settings.meta.sizes)
-    styles = {ICL: ("#0072B2", "s", "-"), M2: ("#D55E00", "o", "--"), OWN: ("#D55E00", "D", "-")}
-    for i, (arm, (colour, marker, line)) in enumerate(styles.items()):
-        shown = [mean_interval(adapted[arm, size]) for size in sizes]
-        places = np.arange(len(sizes)) + 0.06 * (i - 1)
-        values = [100 * s.value for s in shown]
-        axis.errorbar(
-            places,
-            values,
-            100 * error_bars(shown),
-            color=colour,
-            marker=marker,
-            linestyle=line,
-            capsize=3,
-            label=_words(arm),
-        )
-    axis.set_xticks(range(len(sizes)), [f"{size}" for size in sizes])
+    shown = {(arm, str(size)): adapted[arm, size].interval() for arm in ADAPTED for size in (0, *sizes.meta.sizes)}
+    table = lab.interval_rows(shown, "arm episodes")
+    lab.draw_lines(axis, table, x="episodes", by="arm", styles=ADAPTED, spread="bars", apart=0.06)
     axis.set_xlabel("episodes of the script adapted to")
     axis.set_ylabel("one-shot accuracy (%)")
     axis.set_title(
-        f"new characters of a new script, {settings.ways[0]}-way; chance {percent(1 / settings.ways[0], 0)} %",
+        f"new characters of a new script, {sizes.ways[0]}-way; chance {lab.percent(1 / sizes.ways[0], 0)} %",
         loc="left",
         fontsize=10,
     )
-    shared_legend(figure, axis, 3)
-    return Figure(
+    lab.shared_legend(figure, axis, 3)
+    return lab.Figure(
         "images-adapting",
         figure,
         "One-shot accuracy on new scripts against the episodes adapted to; bars are 95 % intervals over scripts.",
@@ -263,28 +241,22 @@ def _adapting(settings: Settings, adapted: Adapted) -> Figure:
     )
 
 
-def _adapting_table(settings: Settings, adapted: Adapted) -> Table:
+def _adapting_table(sizes: Sizes, adapted: lab.Samples) -> lab.Table:
     rows = []
-    for size in (0, *settings.meta.sizes):
-        shown = [_cell(mean_interval(adapted[arm, size])) for arm in (ICL, M2, OWN)]
-        gain = _signed(mean_interval(adapted[OWN, size] - adapted[ICL, size]))
-        rows.append(["none" if size == 0 else f"{size}", *shown, gain])
-    return Table(
+    for size in (0, *sizes.meta.sizes):
+        shown = [lab.cell(adapted[arm, size].interval(), 1) for arm in ADAPTED]
+        difference = (adapted[OWN, size] - adapted[ICL, size]).interval()
+        rows.append(["none" if size == 0 else f"{size}", *shown, lab.cell(difference, 1, sign=True)])
+    return lab.Table(
         "One-shot accuracy, %, on new characters of new scripts, mean over scripts, with 95 % intervals over scripts",
-        ["episodes adapted to", *map(_words, (ICL, M2, OWN)), "M2, own steps, minus in-context learning"],
+        [
+            "episodes adapted to",
+            *(lab.label(arm, ADAPTED) for arm in ADAPTED),
+            "M2, own steps, minus in-context learning",
+        ],
         rows,
     )
 
 
 def _words(name: str) -> str:
-    return WORDS.get(name, label(name))
-
-
-def _cell(interval: Interval) -> str:
-    return f"{percent(interval.value)} [{percent(interval.low)}, {percent(interval.high)}]"
-
-
-def _signed(interval: Interval) -> str:
-    values: Sequence[float] = (interval.value, interval.low, interval.high)
-    value, low, high = (f"{100 * v:+.1f}" for v in values)
-    return f"{value} [{low}, {high}]"
+    return WORDS.get(name, lab.label(name, STYLES))

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ctxlearn import lab
+from ctxlearn.expressiveness.initialization import StartsAsPrototypes
 from ctxlearn.learners import (
     CNP,
     MAML,
@@ -18,8 +20,6 @@ from ctxlearn.learners import (
     ProtoNet,
 )
 from ctxlearn.references import NearestNeighbor
-from ctxlearn.studies.images.starts import StartsAsPrototypes
-from ctxlearn.studies.store import Training
 from ctxlearn.tasks import Pooled, TaskFamily, glyphs
 from ctxlearn.training import (
     Adaptable,
@@ -52,7 +52,7 @@ class Meta:
 
     Attributes:
         steps: of M2, first order.
-        n_domains: scripts a step.
+        n_domains: scripts per step.
         n_tasks: episodes of a script to adapt to in an inner step, and as many fresh ones.
         inner_steps: on the encoder; the blocks, whose scores are distances that no step may upset, stay.
         inner_size: their step size.
@@ -76,7 +76,7 @@ class Meta:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Sizes:
     """Sizes of one profile.
 
     Attributes:
@@ -113,7 +113,7 @@ class Settings:
 
 
 PROFILES = {
-    "smoke": Settings(
+    "smoke": Sizes(
         (2, 3),
         (1, 2),
         {2: 2, 3: 2},
@@ -127,10 +127,10 @@ PROFILES = {
         Meta(2, 2, 2, 1, 0.003, (4, 6), 1, 2, 2, 6),
     ),
     # about 50 minutes of one core: 42 of training, 8 of measuring
-    "quick": Settings(
+    "quick": Sizes(
         (5, 20), (1, 5), {5: 2400, 20: 800}, {5: 8, 20: 4}, (16, 32, 64, 64), 128, 3, 600, 150, 130, Meta(800)
     ),
-    "paper": Settings(
+    "paper": Sizes(
         (5, 20),
         (1, 5),
         {5: 60_000, 20: 60_000},
@@ -152,33 +152,25 @@ def training_family(way: int, alphabets: bool = False) -> Pooled:
     return glyphs("train", way, ALPHABETS if alphabets else None, augment="turn")
 
 
-def fresh_learner(name: str, settings: Settings, way: int, seed: int) -> Learner:
+def fresh_learner(name: str, sizes: Sizes, way: int, seed: int) -> Learner:
     """An untrained learner by its name, all on the same encoder."""
-    encoder = Conv4(1, settings.channels, seed=seed)
+    encoder = Conv4(1, sizes.channels, seed=seed)
     if name == ICL:
-        return StartsAsPrototypes(
-            SHAPE, way, encoder, settings.width, settings.depth, hidden=2 * settings.width, seed=seed
-        )
+        return StartsAsPrototypes(SHAPE, way, encoder, sizes.width, sizes.depth, hidden=2 * sizes.width, seed=seed)
     if name == RANDOM:
-        blocks = [BlockConfig(4, hidden=2 * settings.width, activation="relu")] * settings.depth
-        return InContextTransformer(SHAPE, way, width=settings.width, blocks=blocks, encoder=encoder, seed=seed)
+        blocks = [BlockConfig(4, hidden=2 * sizes.width, activation="relu")] * sizes.depth
+        return InContextTransformer(SHAPE, way, width=sizes.width, blocks=blocks, encoder=encoder, seed=seed)
     if name == "MAML":  # second order costs twice the time of all others together
         return MAML(SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed)
     if name == PIXELS:
         return NearestNeighbor(None, way)
     makers: dict[str, Callable[..., Learner]] = {
-        "MatchNet": functools.partial(
-            MatchNet, similarity="dot"
-        ),  # shares of cosines, at most 1, are never sure of a class
+        # shares of cosines, at most 1, are never sure of a class
+        "MatchNet": functools.partial(MatchNet, similarity="dot"),
         "ProtoNet": ProtoNet,
         "CNP": CNP,
     }
     return makers[name](SHAPE, way, encoder=encoder, seed=seed)
-
-
-def run_name(name: str, way: int) -> str:
-    """Of a training among those of one seed."""
-    return f"{name}, {way}-way"
 
 
 def shifted(name: str) -> str:
@@ -186,74 +178,70 @@ def shifted(name: str) -> str:
     return f"{name}, alphabets only"
 
 
-def trainings(settings: Settings, seed: int) -> dict[str, Training]:
-    """Every training of one seed, by name; all learners of a number of ways have the same steps, tasks and encoder."""
-    few, many = settings.ways[0], settings.ways[-1]
+def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
+    """Every training of one seed, by name and ways; all learners of a number of ways have the same steps, tasks and encoder."""
+    few, many = sizes.ways[0], sizes.ways[-1]
     found = {
-        run_name(name, way): _training(name, settings, way, seed, training_family(way))
-        for way in settings.ways
+        (name, way): _training(name, sizes, way, seed, training_family(way))
+        for way in sizes.ways
         for name in (ICL, *CLASSICAL)
     }
-    found[run_name(RANDOM, few)] = _training(RANDOM, settings, few, seed, training_family(few))
+    found[RANDOM, few] = _training(RANDOM, sizes, few, seed, training_family(few))
     for name in SHIFTED:
         family = training_family(few, alphabets=True)
-        found[run_name(shifted(name), few)] = _training(name, settings, few, seed, family, " on alphabets")
-    found[run_name(CURRICULUM, many)] = _training(ICL, settings, many, seed, curriculum(settings), " by a curriculum")
-    found[run_name(M2, few)] = m2_training(settings, few, seed)
+        found[shifted(name), few] = _training(name, sizes, few, seed, family, " on alphabets")
+    found[CURRICULUM, many] = _training(ICL, sizes, many, seed, curriculum(sizes), " by a curriculum")
+    found[M2, few] = m2_training(sizes, few, seed)
     return found
 
 
-def curriculum(settings: Settings) -> Curriculum:
-    """From the fewest ways to the most, with as many tasks a step throughout, so with fewer images at first."""
-    few, many = settings.ways[0], settings.ways[-1]
+def curriculum(sizes: Sizes) -> Curriculum:
+    """From the fewest ways to the most, with as many tasks per step throughout, so with fewer images at first."""
+    few, many = sizes.ways[0], sizes.ways[-1]
     rounds = MOST_SHOTS + 1
     plans: dict[str, Plan] = {
-        "domains.n_way": Stairs(few, many, few, settings.every),
-        "n_points": Stairs(rounds * few, rounds * many, rounds * few, settings.every),
+        "domains.n_way": Stairs(few, many, few, sizes.every),
+        "n_points": Stairs(rounds * few, rounds * many, rounds * few, sizes.every),
     }
-    return Curriculum(training_family(many), settings.tasks_per_step[many] // 2, rounds * many, plans)
+    return Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
 
 
 def _training(
-    name: str, settings: Settings, way: int, seed: int, source: TaskFamily | Source, words: str = ""
-) -> Training:
-    adamw, muon = settings.learning_rate, settings.muon_learning_rate
+    name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily | Source, words: str = ""
+) -> lab.Training:
+    adamw, muon = sizes.learning_rate, sizes.muon_learning_rate
     if name == RANDOM:
-        adamw, muon = settings.random_start
+        adamw, muon = sizes.random_start
     config = TrainingConfig(
-        steps=settings.steps[way],
-        tasks_per_step=settings.tasks_per_step[way],
+        steps=sizes.steps[way],
+        tasks_per_step=sizes.tasks_per_step[way],
         n_points=way * (MOST_SHOTS + 1),
         warmup_steps=50,
         seed=seed,
         learning_rate=adamw,
         muon_learning_rate=muon,
     )
-    learner = fresh_learner(name, settings, way, seed)
-    return Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
+    learner = fresh_learner(name, sizes, way, seed)
+    return lab.Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
 
 
-def m2_training(settings: Settings, way: int, seed: int) -> Training:
+def m2_training(sizes: Sizes, way: int, seed: int) -> lab.Training:
     """M2 over scripts: first order, by inner steps on the encoder. A shard has one script."""
-    meta = settings.meta
+    meta = sizes.meta
     rounds = 2 * meta.shots + 1
     source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, rounds * way)
-    adaptation = GradientAdaptation(
-        meta.inner_steps,
-        meta.inner_size,
-        first_order=True,
-        parameters="encoder.*",
-    )
+    adaptation = GradientAdaptation(meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*")
     config = TrainingConfig(
         steps=meta.steps,
-        tasks_per_step=meta.n_domains * meta.n_tasks * (1 + meta.inner_steps),  # what the store weighs trainings by
+        tasks_per_step=meta.n_domains * meta.n_tasks,
         shards=meta.n_domains,
         n_points=rounds * way,
-        learning_rate=settings.learning_rate,
-        muon_learning_rate=settings.muon_learning_rate,
+        learning_rate=sizes.learning_rate,
+        muon_learning_rate=sizes.muon_learning_rate,
         warmup_steps=50,
         seed=seed,
     )
-    learner = Adaptable(fresh_learner(ICL, settings, way, seed), adaptation)
+    learner = Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
     objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
-    return Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective)
+    cost = sum(p.numel() for p in learner.parameters()) * config.tasks_per_step * (1 + meta.inner_steps)
+    return lab.Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective, cost=float(cost))

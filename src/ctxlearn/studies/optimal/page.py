@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
+import pandas as pd
 
-from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.evaluation.statistics import mean_interval
-from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, HOME, ICL, MIXTURE
-from ctxlearn.studies.base import Figure, Section, Table, percent
-from ctxlearn.studies.claims import Claim
-from ctxlearn.studies.drawing import draw_accuracy, label, new_figure
-from ctxlearn.studies.scores import Scores
+from ctxlearn import lab
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, HOME, ICL, MIXTURE, STYLES
 
 
-def headline(claims: list[Claim], scores: Scores) -> str:
+def headline(claims: list[lab.Claim], accuracy: lab.Samples) -> str:
+    """What came out, in words made from the claims."""
+
     def tally(group: str) -> str:
         part = [c for c in claims if c.group == group]
         held = sum(c.verdict == "holds" for c in part)
         return f"all {held}" if held == len(part) else f"{held} of {len(part)}"
 
-    mixed = ", ".join(f"{scores.per_task(ICL, MIXTURE, family).mean():.1f} % on {family}" for family in FAMILIES)
+    mixed = ", ".join(f"{accuracy[ICL, MIXTURE, family].mean():.1f} % on {family}" for family in FAMILIES)
     return (
         f"Trained on one family, it is at least as good as the learner made for it in {tally('single-family')} comparisons;"
         f" trained on the mixture, in {tally('mixture')} ({mixed}, averaged over context lengths)."
@@ -30,50 +27,23 @@ def headline(claims: list[Claim], scores: Scores) -> str:
     )
 
 
-def figure_section(scores: Scores) -> Section:
-    figures = []
-    for family in FAMILIES:
-        figure, axes = new_figure(2, 1, width=4.6, height=7.4)
-        matched = [name for name, home in HOME.items() if home == family]
-        references = {name: scores.curve(name, "", family) for name in ("LogisticRegression", "NearestNeighbor")}
-        ceilings = {
-            place: {name: scores.curve(name, "", family)}
-            for place, name in ((family, BAYES_FAMILY), (MIXTURE, BAYES_MIXTURE))
-        }
-        above = {name: scores.curve(name, family, family) for name in (*matched, ICL)}
-        below = {name: scores.curve(name, MIXTURE, family) for name in (*HOME, GRADIENT, CAUSAL, ICL)}
-        for axis, place, curves, title in (
-            (axes[0][0], family, above, f"{family} tasks\ntrained on this family alone"),
-            (axes[1][0], MIXTURE, below, f"{family} tasks\ntrained on the mixture of three families"),
-        ):
-            draw_accuracy(axis, {**references, **ceilings[place], **curves}, title=title, chance=0.5, bold=(ICL,))
-            axis.set_ylim(47, 101)
-            axis.legend(loc="lower right", fontsize=8)
-        best = percent(float(scores.values[ICL, MIXTURE, family][..., 1:].mean()))
-        figures.append(
-            Figure(
-                f"accuracy-{family}",
-                figure,
-                f"{family}: above, learners trained on this family alone; below, trained on the mixture. Bands: 95 % intervals.",
-                f"Two charts of accuracy against context length on {family} tasks. Trained on the mixture, the in-context"
-                f" model averages {best} percent, against chance at 50 percent.",
-            )
-        )
+def figure_section(scores: lab.Samples, accuracy: lab.Samples) -> lab.Section:
+    """Accuracy at every context length, trained on one family and on the mixture."""
+    figures = [_accuracy_figure(scores, accuracy, family) for family in FAMILIES]
     columns = ["learner", "trained on", *FAMILIES]
-    rows = []
     places = [*FAMILIES, MIXTURE, ""]
-    for learner, trained_on in sorted(
-        dict.fromkeys((k[0], k[1]) for k in scores.values), key=lambda k: places.index(k[1])
-    ):
-        row = [label(learner), trained_on or "nothing (no parameters)"]
-        for family in FAMILIES:
-            if (learner, trained_on, family) in scores.values:
-                interval = mean_interval(scores.per_task(learner, trained_on, family))
-                row.append(f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})")
-            else:
-                row.append("not measured")
-        rows.append(row)
-    return Section(
+    arms = sorted(dict.fromkeys(key[:2] for key in accuracy), key=lambda arm: places.index(str(arm[1])))
+    rows = [
+        [lab.label(str(name), STYLES), str(trained_on or "nothing (no parameters)")]
+        + [
+            lab.cell(accuracy[name, trained_on, family].interval())
+            if (name, trained_on, family) in accuracy
+            else "not measured"
+            for family in FAMILIES
+        ]
+        for name, trained_on in arms
+    ]
+    return lab.Section(
         "Accuracy against the number of labelled points",
         [
             "Every learner predicts point n + 1 of a task from its first n points. The learner made for a family encodes that"
@@ -85,41 +55,73 @@ def figure_section(scores: Scores) -> Section:
             "The paper's variant of MatchNet sums cosine similarities where the textbook one takes a softmax over the points.",
         ],
         figures,
-        [Table("Accuracy in %, mean over context lengths from 1 on, with 95 % interval", columns, rows)],
+        [lab.Table("Accuracy in %, mean over context lengths from 1 on, with 95 % interval", columns, rows)],
     )
 
 
-def regret_section(scores: Scores) -> Section:
-    """How far the in-context model stays behind the best possible predictor, at each context length."""
-    figure, axes = new_figure(1, len(FAMILIES), width=9.6, height=3.4)
-    rows = []
-    for axis, family in zip(axes[0], FAMILIES, strict=True):
-        for trained_on, oracle, colour in ((family, BAYES_FAMILY, "#56B4E9"), (MIXTURE, BAYES_MIXTURE, "#0072B2")):
-            best = scores.values[oracle, "", family]
-            regret = 100 * (best - scores.values[ICL, trained_on, family][:, : best.shape[1]])
-            flat = regret.reshape(-1, regret.shape[-1])
-            low, high = task_interval(flat, bounded=False)
-            lengths = np.arange(flat.shape[1])
-            words = "trained on the mixture" if trained_on == MIXTURE else "trained on the family"
-            axis.plot(lengths, flat.mean(0), color=colour, label=words)
-            axis.fill_between(lengths, low, high, color=colour, alpha=0.2, linewidth=0)
-            total = mean_interval(regret[..., 1:].mean(-1))
-            shown = [f"{flat.mean(0)[n]:+.1f}" for n in (1, 4, len(lengths) // 3, len(lengths) - 1)]
-            rows.append([f"{family}, {words}", f"{total.value:+.2f} ({total.low:+.2f} to {total.high:+.2f})", *shown])
-        axis.axhline(0, color="black", linewidth=0.8)
-        axis.set_title(f"{family} tasks", loc="left", fontsize=10)
+def _accuracy_figure(scores: lab.Samples, accuracy: lab.Samples, family: str) -> lab.Figure:
+    matched = [name for name, home in HOME.items() if home == family]
+    rules = [("LogisticRegression", ""), ("NearestNeighbor", "")]
+    panels = {
+        f"{family} tasks\ntrained on this family alone": [
+            *rules, (BAYES_FAMILY, ""), *((name, family) for name in (*matched, ICL))
+        ],
+        f"{family} tasks\ntrained on the mixture of three families": [
+            *rules, (BAYES_MIXTURE, ""), *((name, MIXTURE) for name in (*HOME, GRADIENT, CAUSAL, ICL))
+        ],
+    }  # fmt: skip
+    figure, axes = lab.grid(1, 2, width=8.6, height=4.9)
+    for axis, (title, arms) in zip(axes[0], panels.items(), strict=True):
+        shown = lab.Samples({arm: scores[*arm, family] for arm in arms}).curves("learner", "trained on")
+        lab.draw_lines(axis, shown, x="n_context", by="learner", styles=STYLES, scale=100)
+        lab.draw_levels(axis, {"chance": 50})
+        axis.set_title(title, loc="left", fontsize=10)
         axis.set_xlabel("labelled points in the context, n")
-    axes[0][0].set_ylabel("points of accuracy behind Bayes")
-    axes[0][0].legend(fontsize=8)
-    ends = (1, 4, len(lengths) // 3, len(lengths) - 1)
+        axis.set_ylim(47, 101)
+        lab.legend_below(axis)
+    axes[0][0].set_ylabel("accuracy on the next point (%)")
+    return lab.Figure(
+        f"accuracy-{family}",
+        figure,
+        f"{family}: left, learners trained on this family alone; right, trained on the mixture. Bands: 95 % intervals.",
+        f"Two charts of accuracy against context length on {family} tasks. Trained on the mixture, the in-context"
+        f" model averages {accuracy[ICL, MIXTURE, family].mean():.1f} percent, against chance at 50 percent.",
+    )
+
+
+def regret_section(scores: lab.Samples, accuracy: lab.Samples) -> lab.Section:
+    """How far the in-context model stays behind the best possible predictor, at each context length."""
+    regrets, rows = [], []
+    for family in FAMILIES:
+        for trained_on, oracle in ((family, BAYES_FAMILY), (MIXTURE, BAYES_MIXTURE)):
+            best = scores[oracle, "", family]
+            regret = 100 * (best - scores[ICL, trained_on, family].first(best.n_tasks))
+            words = "trained on the mixture" if trained_on == MIXTURE else "trained on the family"
+            curve = regret.curve(bounded=False)
+            regrets.append(curve.assign(family=family, training=words))
+            ends = (1, 4, len(curve) // 3, len(curve) - 1)
+            means = [f"{curve['mean'][n]:+.1f}" for n in ends]
+            rows.append([f"{family}, {words}", lab.cell(regret.averaged().interval(), sign=True), *means])
+    drawing = lab.lines(
+        pd.concat(regrets),
+        x="n_context",
+        by="training",
+        panel="family",
+        styles={"trained on the family": lab.Style(lab.SKY), "trained on the mixture": lab.Style(lab.BLUE)},
+        levels={"Bayes": 0},
+        title=lambda family: f"{family} tasks",
+        x_label="labelled points in the context, n",
+        y_label="points of accuracy behind Bayes",
+        size=(3.2, 3.2),
+    )
     parts = []
     for family in FAMILIES:
-        own, mixed = (scores.per_task(name, "", family) for name in (BAYES_FAMILY, BAYES_MIXTURE))
-        alone, together = (scores.per_task(ICL, place, family)[:, : own.shape[1]] for place in (family, MIXTURE))
+        own, mixed = (accuracy[name, "", family] for name in (BAYES_FAMILY, BAYES_MIXTURE))
+        alone, together = (accuracy[ICL, place, family].first(own.n_tasks) for place in (family, MIXTURE))
         ceiling, training = own - mixed, (mixed - together) - (own - alone)
-        intervals = [mean_interval(part) for part in (ceiling + training, ceiling, training)]
-        parts.append([family, *(f"{i.value:+.2f} ({i.low:+.2f} to {i.high:+.2f})" for i in intervals)])
-    loss = Table(
+        intervals = [part.interval() for part in (ceiling + training, ceiling, training)]
+        parts.append([family, *(lab.cell(interval, sign=True) for interval in intervals)])
+    loss = lab.Table(
         "What the in-context model loses by training on the mixture, in points of accuracy with 95 % interval",
         [
             "",
@@ -129,7 +131,7 @@ def regret_section(scores: Scores) -> Section:
         ],
         parts,
     )
-    return Section(
+    return lab.Section(
         "How far from optimal",
         [
             "The Bayes-optimal predictor of the training distribution knows how tasks are drawn and weighs all that fit the context:"
@@ -139,16 +141,16 @@ def regret_section(scores: Scores) -> Section:
             " is split among three families leaves another regret than training on one.",
         ],
         [
-            Figure(
+            lab.Figure(
                 "regret",
-                figure,
+                drawing,
                 "Accuracy that the in-context model lacks to the Bayes-optimal predictor of its training distribution; bands: 95 %"
-                " intervals over tasks.",
-                "Three charts of regret against context length, one a family; the table below has the numbers.",
+                " intervals.",
+                "Three charts of regret against context length, one per family; the table below has the numbers.",
             )
         ],
         [
-            Table(
+            lab.Table(
                 "Regret in points of accuracy: mean over n >= 1 with 95 % interval, and at some n",
                 ["", "mean", *(f"n = {n}" for n in ends)],
                 rows,

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.colors import ListedColormap
 from sklearn import datasets
 from torch import Tensor
 
+from ctxlearn import lab
 from ctxlearn.episodes import Tasks, concatenate
 from ctxlearn.evaluation.curves import score_output
-from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.references import LogisticRegression, NearestNeighbor
-from ctxlearn.report import RC
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.base import Figure, Section, Table, count
-from ctxlearn.studies.drawing import COLOURS, label, new_figure
+from ctxlearn.studies.arms import ICL, STYLES
+from ctxlearn.studies.regions import decided_map, draw_map, draw_points, sides_around
 from ctxlearn.tasks import Labelled
-from ctxlearn.threads import one_thread_per_operator
 
-ICL = "InContextTransformer"
 SIZES = (2, 5, 10, 20)
 N_QUERIES = 60
 PRIOR_SPREAD = 0.4
 PRIOR_POINTS = 2.0
+RIVALS: dict[str, Learner] = {
+    "NearestNeighbor": NearestNeighbor(2, 2),
+    "LogisticRegression": LogisticRegression(2, 2),
+    "NearestClassMean": ProtoNet(2, 2, encoder="identity"),
+}
 TABLES = {"iris": datasets.load_iris, "wine": datasets.load_wine, "breast cancer": datasets.load_breast_cancer}
 
 
@@ -37,7 +37,7 @@ TABLES = {"iris": datasets.load_iris, "wine": datasets.load_wine, "breast cancer
 class RealData:
     """The last section of the page, its numbers, and a sentence for the top."""
 
-    section: Section
+    section: lab.Section
     table: pd.DataFrame
     headline: str
 
@@ -75,35 +75,46 @@ def draw_tasks(table: str, draws: int, seed: int) -> Tasks:
     return concatenate(tasks)
 
 
-def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> RealData:
-    """Compare the trained learners (by seed) with classical rules on real tables.
-
-    Args:
-        learners: the mixture-trained model of each training seed.
-        draws: draws of each table and seed.
-        n_points: what the learners were trained with; longer contexts are left out.
-    """
+def measurements(model: lab.Training, draws: int, n_points: int, seed: int) -> list[lab.Measurement]:
+    """The model and classical rules on every table, on the same draws; contexts longer than its training's are left out."""
     sizes = [n for n in SIZES if n < n_points]
-    rivals: dict[str, Learner] = {
-        "NearestNeighbor": NearestNeighbor(2, 2),
-        "LogisticRegression": LogisticRegression(2, 2),
-        "NearestClassMean": ProtoNet(2, 2, encoder="identity"),
+    return [
+        lab.Measurement(
+            ("real data", name, table),
+            seed,
+            lab.call(accuracies, learner, table, sizes, draws, seed),
+            f"{table} {seed}",
+        )
+        for table in TABLES
+        for name, learner in {ICL: model, **RIVALS}.items()
+    ]
+
+
+def accuracies(learner: Learner, table: str, sizes: Sequence[int], draws: int, seed: int) -> dict[str, np.ndarray]:
+    """Measures "real": share of right answers by draw and context size, on the same queries whatever the size, (draws, sizes)."""
+    tasks = draw_tasks(table, draws, seed)
+    queries, answers = tasks.x[:, -N_QUERIES:], tasks.y[:, -N_QUERIES:]
+    found = []
+    with torch.inference_mode():
+        for n in sizes:
+            context = tasks.x[:, :n]
+            output = learner(standardise(context, context), tasks.y[:, :n], standardise(context, queries))
+            found.append(score_output(output, answers, 2).mean(1).double().numpy())
+    return {"real": np.stack(found, axis=-1)}
+
+
+def present(numbers: lab.Numbers, n_points: int) -> RealData:
+    """The section about real tables."""
+    sizes = [n for n in SIZES if n < n_points]
+    names = [ICL, *RIVALS]
+    values = {
+        (name, table, n): found.at(i)
+        for (_, name, table), found in numbers["real"].items()
+        for i, n in enumerate(sizes)
     }
-    values: dict[tuple[str, str, int], np.ndarray] = {}
-    with torch.inference_mode(), one_thread_per_operator():
-        for table in TABLES:
-            for n in sizes:
-                parts: dict[str, list[np.ndarray]] = {}
-                for seed, learner in learners.items():
-                    tasks = draw_tasks(table, draws, seed)
-                    for name, candidate in {ICL: learner, **rivals}.items():
-                        parts.setdefault(name, []).append(_accuracy(candidate, tasks, n))
-                values |= {(name, table, n): np.stack(part) for name, part in parts.items()}
-        picture = _regions({ICL: learners[min(learners)], **rivals})
     rows = []
-    for (name, table, n), part in values.items():
-        interval = mean_interval(part)
-        difference = mean_interval(values[ICL, table, n] - part) if name != ICL else None
+    for (name, table, n), found in values.items():
+        interval, gap = found.interval(), (values[ICL, table, n] - found).interval()
         rows.append(
             {
                 "learner": name,
@@ -114,20 +125,22 @@ def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> Rea
                 "high": interval.high,
                 "n_draws": interval.n_tasks,
                 "seeds": interval.seeds,
-                "icl_minus_this": difference.value if difference else 0.0,
-                "icl_minus_this_low": difference.low if difference else 0.0,
-                "icl_minus_this_high": difference.high if difference else 0.0,
+                "icl_minus_this": gap.value,
+                "icl_minus_this_low": gap.low,
+                "icl_minus_this_high": gap.high,
             }
         )
     frame = pd.DataFrame(rows)
-    names = [ICL, *rivals]
     cells = [
-        [f"{table}, {n} labelled"] + [_cell(frame, name, table, n) for name in names] for table in TABLES for n in sizes
+        [f"{table}, {n} labelled", *(lab.cell((100 * values[name, table, n]).interval(), 1) for name in names)]
+        for table in TABLES
+        for n in sizes
     ]
     against = frame[frame["learner"] != ICL]
     ahead = int((against["icl_minus_this_low"] > 0).sum())
     behind = int((against["icl_minus_this_high"] < 0).sum())
-    section = Section(
+    n_draws = int(frame["n_draws"].max())
+    section = lab.Section(
         "The same model, untouched, on real data",
         [
             "The in-context model that was trained on the mixture of synthetic tasks, and never saw a real number, reads a few"
@@ -140,11 +153,11 @@ def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> Rea
             " is behind: the synthetic tasks have no label noise, while the classes of real tables overlap, and a rule that"
             " expects every label to be right follows single rows too far.",
         ],
-        [_curves(frame, names, sizes), picture],
+        [_curves(frame), _regions(numbers)],
         [
-            Table(
-                f"Accuracy in % with 95 % interval over {count(draws * len(learners), 'draw')} of each table",
-                ["table and context", *(label(name) for name in names)],
+            lab.Table(
+                f"Accuracy in % with 95 % interval over {lab.count(n_draws, 'draw')} of each table",
+                ["table and context", *(lab.label(name, STYLES) for name in names)],
                 cells,
             )
         ],
@@ -156,82 +169,70 @@ def real_data(learners: Mapping[int, Learner], draws: int, n_points: int) -> Rea
     return RealData(section, frame, headline)
 
 
-def _accuracy(learner: Learner, tasks: Tasks, n_context: int) -> np.ndarray:
-    """(B,) share of right answers on the same queries whatever the context's length."""
-    context = tasks.x[:, :n_context]
-    queries, answers = tasks.x[:, -N_QUERIES:], tasks.y[:, -N_QUERIES:]
-    output = learner(standardise(context, context), tasks.y[:, :n_context], standardise(context, queries))
-    return score_output(output, answers, 2).mean(1).double().numpy()
-
-
-def _cell(frame: pd.DataFrame, name: str, table: str, n: int) -> str:
-    row = frame[(frame["learner"] == name) & (frame["table"] == table) & (frame["n_context"] == n)].iloc[0]
-    return f"{100 * row['mean']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
-
-
-def _curves(frame: pd.DataFrame, names: list[str], sizes: list[int]) -> Figure:
-    figure, axes = new_figure(1, len(TABLES), width=9.6, height=3.6)
-    for axis, table in zip(axes[0], TABLES, strict=True):
-        for k, name in enumerate(names):
-            part = frame[(frame["learner"] == name) & (frame["table"] == table)]
-            places = np.arange(len(sizes)) + 0.08 * (k - 1.5)  # side by side, so that the bars can be told apart
-            middle = 100 * part["mean"].to_numpy()
-            bars = np.stack([middle - 100 * part["low"].to_numpy(), 100 * part["high"].to_numpy() - middle])
-            axis.errorbar(
-                places, middle, yerr=bars, fmt="o-", ms=4, color=COLOURS[name], label=label(name),
-                linewidth=2 if name == ICL else 1, capsize=2,
-            )  # fmt: skip
-        axis.axhline(50, color=COLOURS["Chance"], linestyle=(0, (1, 3)), label="chance")
-        axis.set_xticks(np.arange(len(sizes)), [str(n) for n in sizes])
-        axis.set_title(table, loc="left")
-        axis.set_xlabel("labelled rows")
-        axis.set_ylim(48, 100)
-    axes[0][0].set_ylabel("accuracy on other rows (%)")
-    axes[0][0].legend(fontsize=8, loc="lower right")
-    return Figure(
+def _curves(frame: pd.DataFrame) -> lab.Figure:
+    drawing = lab.lines(
+        frame.assign(rows=frame["n_context"].astype(str)),
+        x="rows",
+        by="learner",
+        panel="table",
+        styles=STYLES,
+        spread="bars",
+        apart=0.08,  # side by side, so that the bars can be told apart
+        scale=100,
+        levels={"chance": 50},
+        x_label="labelled rows",
+        y_label="accuracy on other rows (%)",
+        y_range=(48, 100),
+        size=(3.2, 3.4),
+    )
+    return lab.Figure(
         "real-data-accuracy",
-        figure,
+        drawing,
         "Accuracy on real tables against the number of labelled rows; bars are 95 % intervals over draws.",
         "Three charts, iris, wine and breast cancer: accuracy of the in-context model and three classical rules with 2 to 20"
         " labelled rows. The table below has the numbers.",
     )
 
 
-def _regions(learners: Mapping[str, Learner]) -> Figure:
-    """Decision regions of every learner on one draw: petal sizes of two kinds of iris, ten labelled flowers."""
+def flowers() -> tuple[Tasks, list[Tensor]]:
+    """One draw of irises of two kinds by their petals, of which ten are labelled; and the sides of a map."""
     data = datasets.load_iris()
     rows = np.asarray(data.target) > 0
     family = Labelled(np.asarray(data.data)[rows][:, [2, 3]], np.asarray(data.target)[rows])
     tasks = family.sample(1, 100, generator=generator_for(0, Stream.TEST, 99))
-    context, labels = tasks.x[:, :10], tasks.y[:, :10]
     low, high = tasks.x[0].amin(0), tasks.x[0].amax(0)
     margin = 0.1 * (high - low)
-    sides = [torch.linspace(float(a), float(b), 120) for a, b in zip(low - margin, high + margin, strict=True)]
-    grid = torch.cartesian_prod(*sides)[None]
-    figure, axes = new_figure(2, 2, width=7.2, height=6.4)
-    shades = ListedColormap(["#cfe3f3", "#fbdcc4"])
-    for axis, (name, learner) in zip((a for row in axes for a in row), learners.items(), strict=True):
-        answer = learner(standardise(context, context), labels, standardise(context, grid)).argmax(-1)[0].numpy()
-        with mpl.rc_context(RC):
-            axis.grid(False)
-            axis.pcolormesh(
-                sides[0].numpy(),
-                sides[1].numpy(),
-                answer.reshape(120, 120).T,
-                cmap=shades,
-                vmin=0,
-                vmax=1,
-                shading="nearest",
-                rasterized=True,
-            )
-            for c, colour in enumerate(("#0072B2", "#D55E00")):
-                others, own = tasks.x[0, 10:][tasks.y[0, 10:] == c].numpy(), context[0][labels[0] == c].numpy()
-                axis.scatter(others[:, 0], others[:, 1], s=8, color=colour, alpha=0.45, linewidth=0)
-                axis.scatter(own[:, 0], own[:, 1], s=70, color=colour, edgecolor="black", zorder=3)
-        axis.set_title(label(name), loc="left")
+    return tasks, sides_around((low - margin).tolist(), (high + margin).tolist(), 120)
+
+
+def flower_map(learner: Learner) -> dict[str, np.ndarray]:
+    """Measures "map": what a learner answers on the map of petals, (120, 120)."""
+    tasks, sides = flowers()
+    context = tasks.x[:, :10]
+    points = standardise(context, torch.cartesian_prod(*sides)[None])
+    return {"map": decided_map(learner, standardise(context, context), tasks.y[:, :10], points)}
+
+
+def regions(model: lab.Training) -> list[lab.Measurement]:
+    """The map of every rule."""
+    return [
+        lab.Measurement(("flowers", name), 0, lab.call(flower_map, learner))
+        for name, learner in {ICL: model, **RIVALS}.items()
+    ]
+
+
+def _regions(numbers: lab.Numbers) -> lab.Figure:
+    """Decision regions of every learner on one draw: petal sizes of two kinds of iris, ten labelled flowers."""
+    tasks, sides = flowers()
+    figure, axes = lab.grid(2, 2, width=7.2, height=6.4)
+    for axis, name in zip((a for row in axes for a in row), (ICL, *RIVALS), strict=True):
+        draw_map(axis, sides, numbers.array("flowers", name, name="map"))
+        draw_points(axis, tasks.x[0, 10:], tasks.y[0, 10:], size=8, ringed=False)
+        draw_points(axis, tasks.x[0, :10], tasks.y[0, :10], size=70)
+        axis.set_title(lab.label(name, STYLES), loc="left")
         axis.set_xlabel("petal length (cm)")
         axis.set_ylabel("petal width (cm)")
-    return Figure(
+    return lab.Figure(
         "real-data-regions",
         figure,
         "What each rule makes of ten labelled irises (large, ringed): the shaded side gets that colour's answer. Small dots:"

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from ctxlearn import lab
 from ctxlearn.evaluation.curves import task_interval
-from ctxlearn.studies.base import Section, Table, percent
-from ctxlearn.studies.tables.catalogue import TableTask, task_data
-from ctxlearn.studies.tables.contestants import NAMES, RANKED, SHIPPED
-from ctxlearn.studies.tables.deciding import FEW, MANY, differences
-from ctxlearn.studies.tables.figures import (
+from ctxlearn.real_tables.baselines import RIVALS
+from ctxlearn.real_tables.metrics import MIXED_IN
+from ctxlearn.real_tables.models import NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables.ranking import TABLE_OF, rank, table_scores
+from ctxlearn.real_tables.sources import find_table
+from ctxlearn.real_tables.tasks import TableTask, task_data
+from ctxlearn.studies.tables.claims import FEW, MANY, differences
+from ctxlearn.studies.tables.plots import (
     accuracy_figure,
     difference_figure,
     rank_figure,
     reliability_figure,
     time_figure,
 )
-from ctxlearn.studies.tables.ranking import TABLE_OF, rank, table_scores
-from ctxlearn.studies.tables.rivals import RIVALS
-from ctxlearn.studies.tables.scoring import MIXED_IN
-from ctxlearn.studies.tables.sources import find_table
 
 RIVAL_NAMES = [name for name in RANKED if name != SHIPPED]
 
 
-def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Average ranks with their critical-difference pictures, and paired differences."""
     few = [n for n in sizes if n <= FEW]
     asked = {
@@ -38,10 +38,10 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     rankings = {
         title: rank(table_scores(draws, measure, which, RANKED), measure) for title, (measure, which) in asked.items()
     }
-    by_size = {n: rank(table_scores(draws, "accuracy", [n], RANKED), "accuracy").average for n in sizes}
+    averages = {n: rank(table_scores(draws, "accuracy", [n], RANKED), "accuracy").average for n in sizes}
     table = differences(draws, tuple(sizes))
     cells = {(row.rival, row.n_context): row for row in table.itertuples()}
-    return Section(
+    return lab.Section(
         "Ranks over tables",
         [
             "Within each table the learners are ranked by their mean score over its tasks, and over the context sizes that are looked at "
@@ -50,23 +50,23 @@ def ranks_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
             "average ranks must lie apart to differ at 5 %, over all pairs at once. With few tables it is wide: not to be significantly behind "
             "is a weak statement, and the intervals of the claims say more.",
         ],
-        [rank_figure(rankings), difference_figure(table, sizes)],
+        [rank_figure(rankings), difference_figure(table)],
         [
-            Table(
+            by_size(
                 "Average rank by accuracy at each context size (1 is best)",
-                ["learner", *(f"{n} rows" for n in sizes)],
-                [[name, *(f"{by_size[n][name]:.2f}" for n in sizes)] for name in RANKED],
+                {name: [f"{averages[n][name]:.2f}" for n in sizes] for name in RANKED},
+                sizes,
             ),
-            Table(
+            by_size(
                 "Accuracy of the in-context model minus the rival's, in points of %, with 95 % intervals over tables",
-                ["rival", *(f"{n} rows" for n in sizes)],
-                [[rival, *(_signed(cells[rival, n]) for n in sizes)] for rival in RIVAL_NAMES],
+                {rival: [_signed(cells[rival, n]) for n in sizes] for rival in RIVAL_NAMES},
+                sizes,
             ),
         ],
     )
 
 
-def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Accuracy, log-loss and area under the curve."""
     cells = {
         (measure, name, n): float(table_scores(draws, measure, [n], [name])[name].mean())
@@ -74,7 +74,7 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
         for name in NAMES
         for n in sizes
     }
-    return Section(
+    return lab.Section(
         "Scores",
         [
             "A context has a row of each class first, then rows drawn at random; all learners see the same rows and are asked about the same "
@@ -89,13 +89,13 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
         ],
         [accuracy_figure(draws, sizes)],
         [
-            Table(
+            by_size(
                 f"{words}, mean over tables",
-                ["learner", *(f"{n} rows" for n in sizes)],
-                [[name, *(form(cells[measure, name, n]) for n in sizes)] for name in NAMES],
+                {name: [form(cells[measure, name, n]) for n in sizes] for name in NAMES},
+                sizes,
             )
             for measure, words, form in (
-                ("accuracy", "Accuracy in %", percent),
+                ("accuracy", "Accuracy in %", lab.percent),
                 ("log_loss", "Log-loss in nats", lambda v: f"{v:.3f}"),
                 ("auc", "Area under the ROC curve", lambda v: f"{v:.3f}"),
             )
@@ -103,9 +103,9 @@ def scores_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
     )
 
 
-def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """Whether probabilities are what they say."""
-    return Section(
+    return lab.Section(
         "Are the probabilities right?",
         [
             "An answer's probability is that of the class answered. The expected calibration error is the mean distance, over answers, between "
@@ -114,10 +114,10 @@ def calibration_section(calibration: pd.DataFrame, sizes: Sequence[int]) -> Sect
         ],
         [reliability_figure(calibration, sizes)],
         [
-            Table(
+            by_size(
                 "Expected calibration error in points of %",
-                ["learner", *(f"{n} rows" for n in sizes)],
-                [[name, *(percent(calibration_error(calibration, name, n)) for n in sizes)] for name in NAMES],
+                {name: [lab.percent(calibration_error(calibration, name, n)) for n in sizes] for name in NAMES},
+                sizes,
             )
         ],
     )
@@ -130,64 +130,51 @@ def calibration_error(calibration: pd.DataFrame, learner: str, n: int) -> float:
     return float((counts["confidence"] - counts["right"]).abs().sum() / counts["answers"].sum())
 
 
-def times_section(draws: pd.DataFrame, sizes: Sequence[int]) -> Section:
+def times_section(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Section:
     """How long fit and predict take."""
     times = time_table(draws)
     cells = {(row.learner, row.n_context): f"{row.fit_ms:.1f} + {row.predict_ms:.1f}" for row in times.itertuples()}
-    return Section(
+    return lab.Section(
         "Time",
         [
             "Times are measured anew in each run and differ between machines; everything else on this page is the same again."
         ],
         [time_figure(times, sizes)],
         [
-            Table(
+            by_size(
                 "Time in ms, fit (tuning included) + predict (up to 100 rows), median over draws, mean over tasks",
-                ["learner", *(f"{n} rows" for n in sizes)],
-                [[name, *(cells[name, n] for n in sizes)] for name in NAMES],
+                {name: [cells[name, n] for n in sizes] for name in NAMES},
+                sizes,
             )
         ],
     )
 
 
 def time_table(draws: pd.DataFrame) -> pd.DataFrame:
-    """One row a learner and context size: median over draws, mean over tasks, ms."""
+    """One row per learner and context size: median over draws, mean over tasks, ms."""
     medians = draws.groupby(["learner", "task", "n_context"])[["fit_seconds", "predict_seconds"]].median()
     means = 1000 * medians.groupby(["learner", "n_context"]).mean()
     return means.rename(columns={"fit_seconds": "fit_ms", "predict_seconds": "predict_ms"}).reset_index()
 
 
-def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequence[int]) -> Section:
+def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequence[int]) -> lab.Section:
     """Every task: where the model wins and loses, what the tables are and whose."""
     outcomes = outcome_table(draws, sizes)
     middle = 16 if 16 in sizes else max(sizes)
     means = draws[draws["n_context"] == middle].groupby(["task", "learner"])["accuracy"].mean()
-    by_task = []
-    for task in tasks:
-        own = outcomes[outcomes["task"] == task.name]
-        counts = " - ".join(str(int((own["outcome"] == kind).sum())) for kind in ("win", "tie", "loss"))
-        by_task.append([task.name, counts, *(percent(means[task.name, name]) for name in NAMES)])
-    by_rival = [
-        [rival, *(_counts(outcomes[(outcomes["rival"] == rival) & (outcomes["n_context"] == n)]) for n in sizes)]
-        for rival in RIVAL_NAMES
+    by_task = [
+        [
+            task.name,
+            _counts(outcomes[outcomes["task"] == task.name]),
+            *(lab.percent(means[task.name, name]) for name in NAMES),
+        ]
+        for task in tasks
     ]
-    about = []
-    for task in tasks:
-        data, table = task_data(task), find_table(task.table)
-        n_categories = len(data.categorical)
-        about.append(
-            [
-                task.name,
-                f"{table.origin}; {table.package}",
-                table.licence,
-                f"{len(data.y):,}",
-                f"{data.x.shape[1] - n_categories} + {n_categories}",
-                percent(float(data.x.isna().to_numpy().mean())),
-                f"{len(data.classes)}",
-                percent(float(np.bincount(data.y).max() / len(data.y)), 0),
-            ]
-        )
-    return Section(
+    by_rival = {
+        rival: [_counts(outcomes[(outcomes["rival"] == rival) & (outcomes["n_context"] == n)]) for n in sizes]
+        for rival in RIVAL_NAMES
+    }
+    return lab.Section(
         "Every task",
         [
             "A win is an accuracy above the rival's on the same draws whose paired 95 % interval (Student's t over draws) is above 0; a loss "
@@ -197,32 +184,35 @@ def tasks_section(draws: pd.DataFrame, tasks: Sequence[TableTask], sizes: Sequen
         ],
         [],
         [
-            Table(
-                "Wins - ties - losses of the in-context model over tasks, against each rival",
-                ["rival", *(f"{n} rows" for n in sizes)],
-                by_rival,
-            ),
-            Table(
+            by_size("Wins - ties - losses of the in-context model over tasks, against each rival", by_rival, sizes),
+            lab.Table(
                 f"Wins - ties - losses over rivals and sizes, and accuracy in % with {middle} rows of context",
                 ["task", "in-context model", *NAMES],
                 by_task,
             ),
-            Table(
-                "The tasks",
-                [
-                    "task",
-                    "source and package",
-                    "licence",
-                    "rows",
-                    "features: numbers + categories",
-                    "missing (%)",
-                    "classes",
-                    "largest class (%)",
-                ],
-                about,
-            ),
+            lab.Table("The tasks", list(_about(tasks[0])), [list(_about(task).values()) for task in tasks]),
         ],
     )
+
+
+def by_size(caption: str, cells: Mapping[str, Sequence[str]], sizes: Sequence[int]) -> lab.Table:
+    """A table of one row per learner and one column per context size."""
+    return lab.Table(caption, ["learner", *(f"{n} rows" for n in sizes)], [[name, *row] for name, row in cells.items()])
+
+
+def _about(task: TableTask) -> dict[str, str]:
+    data, table = task_data(task), find_table(task.table)
+    n_categories = len(data.categorical)
+    return {
+        "task": task.name,
+        "source and package": f"{table.origin}; {table.package}",
+        "licence": table.licence,
+        "rows": f"{len(data.y):,}",
+        "features: numbers + categories": f"{data.x.shape[1] - n_categories} + {n_categories}",
+        "missing (%)": lab.percent(float(data.x.isna().to_numpy().mean())),
+        "classes": f"{len(data.classes)}",
+        "largest class (%)": lab.percent(float(np.bincount(data.y).max() / len(data.y)), 0),
+    }
 
 
 def outcome_table(draws: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
@@ -234,42 +224,28 @@ def outcome_table(draws: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
             difference = (part[SHIPPED] - part[rival]).to_numpy()
             low, high = (float(v) for v in task_interval(difference, bounded=False))
             outcome = "win" if low > 0 else "loss" if high < 0 else "tie"
-            rows.append(
-                {
-                    "task": task,
-                    "n_context": n,
-                    "rival": rival,
-                    "difference": float(difference.mean()),
-                    "low": low,
-                    "high": high,
-                    "outcome": outcome,
-                }
-            )
+            numbers = {"difference": float(difference.mean()), "low": low, "high": high}
+            rows.append({"task": task, "n_context": n, "rival": rival, **numbers, "outcome": outcome})
     return pd.DataFrame(rows)
 
 
 def results_table(draws: pd.DataFrame, sides: dict[str, str]) -> pd.DataFrame:
-    """The tidy table: one row a learner, task and context size; accuracy with Student's t interval over draws."""
+    """The tidy table: one row per learner, task and context size; accuracy with Student's t interval over draws."""
     rows = []
     for (learner, task, n), part in draws.groupby(["learner", "task", "n_context"], sort=False):
         accuracy = part["accuracy"].to_numpy()
         low, high = (float(v) for v in np.clip(task_interval(accuracy, bounded=False), 0, 1))
-        rows.append(
-            {
-                "learner": learner,
-                "family": task,
-                "table": TABLE_OF[str(task)],
-                "side": sides[str(task)],
-                "n_context": n,
-                "seed": 0,
-                "mean": accuracy.mean(),
-                "low": low,
-                "high": high,
-                "log_loss": part["log_loss"].mean(),
-                "auc": part["auc"].mean(),
-                "n_tasks": len(part),
-            }
-        )
+        about = {
+            "learner": learner,
+            "family": task,
+            "table": TABLE_OF[str(task)],
+            "side": sides[str(task)],
+            "n_context": n,
+            "seed": 0,
+        }
+        numbers = {"mean": accuracy.mean(), "low": low, "high": high}
+        more = {"log_loss": part["log_loss"].mean(), "auc": part["auc"].mean(), "n_tasks": len(part)}
+        rows.append({**about, **numbers, **more})
     return pd.DataFrame(rows)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctxlearn.studies.tables.catalogue import TASKS, TableTask
-from ctxlearn.studies.tables.draws import SIZES
+from ctxlearn.real_tables.splits import SIZES
+from ctxlearn.real_tables.tasks import TASKS, TableTask
 
 
 @dataclass(frozen=True)
-class Settings:
+class Sizes:
     """What a profile measures.
 
     Attributes:
         tasks: on which.
         sizes: rows of the contexts.
-        draws: of rows, a task.
+        draws: of rows, per task.
         side: of the tables that the claims are about.
     """
 
@@ -31,7 +31,7 @@ SMOKE = ("iris: versicolor or virginica", "penguins: species", "food expenditure
 
 PROFILES = {
     # tests run it: so it must not look at the untouched tables
-    "smoke": Settings(tuple(task for task in DEVELOPMENT if task.name in SMOKE), (4, 64), 2, "development"),
-    "quick": Settings(UNTOUCHED, SIZES, 100, "untouched"),
-    "paper": Settings((*UNTOUCHED, *DEVELOPMENT), SIZES, 400, "untouched"),
+    "smoke": Sizes(tuple(task for task in DEVELOPMENT if task.name in SMOKE), (4, 64), 2, "development"),
+    "quick": Sizes(UNTOUCHED, SIZES, 100, "untouched"),
+    "paper": Sizes((*UNTOUCHED, *DEVELOPMENT), SIZES, 400, "untouched"),
 }

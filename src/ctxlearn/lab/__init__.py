@@ -1,0 +1,108 @@
+"""A study of one's own: what to train, whom to compare on which tasks, claims that can fail, and a page.
+
+A `Study` names `Cell`s, in which learners meet on the same test tasks, and other `Measurement`s. `ctxlearn.reproduce`
+trains and measures what is missing, in one pool of jobs, and keeps it on disk under what it depends on. `present` turns
+the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
+"""
+
+from ctxlearn.lab.calls import Call, Kept, call
+from ctxlearn.lab.claims import Claim, Says, tally, together
+from ctxlearn.lab.jobs import Job, run_job
+from ctxlearn.lab.measurements import Cell, Contestant, Contestants, Key, Measurement, Planned, answer, decision, score
+from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
+from ctxlearn.lab.plots import (
+    BLACK,
+    BLUE,
+    CHANCE,
+    DOTTED,
+    GREEN,
+    GREY,
+    LEMON,
+    ORANGE,
+    PINK,
+    RC,
+    SKY,
+    YELLOW,
+    Style,
+    draw_levels,
+    draw_lines,
+    forest,
+    grid,
+    interval_rows,
+    label,
+    legend_below,
+    lines,
+    shared_legend,
+)
+from ctxlearn.lab.pool import Executor, JobFailed
+from ctxlearn.lab.reproduction import StudyResult, reproduce_study
+from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
+from ctxlearn.lab.store import Store
+from ctxlearn.lab.study import Study
+from ctxlearn.lab.sweep import Sweep, sweep
+from ctxlearn.lab.trainings import Training
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "CHANCE",
+    "DOTTED",
+    "GREEN",
+    "GREY",
+    "LEMON",
+    "ORANGE",
+    "PINK",
+    "RC",
+    "SKY",
+    "YELLOW",
+    "Call",
+    "Cell",
+    "Claim",
+    "Contestant",
+    "Contestants",
+    "Executor",
+    "Figure",
+    "Job",
+    "JobFailed",
+    "Kept",
+    "Key",
+    "Measurement",
+    "NotPaired",
+    "Numbers",
+    "Page",
+    "Paired",
+    "Planned",
+    "Samples",
+    "Says",
+    "Section",
+    "Store",
+    "Study",
+    "StudyResult",
+    "Style",
+    "Sweep",
+    "Table",
+    "Training",
+    "answer",
+    "average",
+    "call",
+    "cell",
+    "count",
+    "decision",
+    "draw_levels",
+    "draw_lines",
+    "forest",
+    "grid",
+    "interval_rows",
+    "label",
+    "legend_below",
+    "lines",
+    "percent",
+    "reproduce_study",
+    "run_job",
+    "score",
+    "shared_legend",
+    "side_by_side",
+    "sweep",
+    "tally",
+    "together",
+]

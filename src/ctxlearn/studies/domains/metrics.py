@@ -1,0 +1,167 @@
+"""What the study measures: both arms with and without adaptation, and the Bayes predictors, on the same tasks of test domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ctxlearn import lab
+from ctxlearn.learners import Learner
+from ctxlearn.references import BayesOptimal, DomainBayes
+from ctxlearn.seeding import Stream
+from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Met, Way, best_way, follow, meet, score, ways_of
+from ctxlearn.studies.domains.settings import ICL, M2, Part, icl_training, m2_training
+from ctxlearn.tasks import GaussianWeights
+from ctxlearn.threads import Workers
+
+KNOWN, UNKNOWN, GIVEN = "Bayes, domain known", "Bayes, domain unknown", "Bayes, given those tasks"
+CHANCE = "chance"
+GATE_KEY = "M2 on validation domains"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one kind of domains.
+
+    Attributes:
+        values: per predictor and adaptation tasks (0: not adapted) the score at each context length, (S, D, N): excess squared
+            error for regression, error rate for classification.
+        validation: the same on validation domains after M2's own inner steps on its training number of tasks, (S, D, N).
+        ways: one row per seed, arm and size: the way to adapt that was chosen, and its validation score.
+        diverged: adaptations on test domains that were not finite, and are measured unadapted in `values`.
+    """
+
+    values: lab.Samples
+    validation: lab.Paired
+    ways: pd.DataFrame
+    diverged: int
+
+    def mean(self, predictor: str, size: int = 0) -> lab.Paired:
+        """The mean over context lengths."""
+        return self.values[predictor, size].averaged(slice(None))
+
+    def gain(self, size: int) -> lab.Paired:
+        """How much M2 is better than in-context learning, both adapted to `size` tasks."""
+        return self.mean(ICL, size) - self.mean(M2, size)
+
+
+def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
+    """Both arms unadapted and adapted to each number of tasks, and the references, on the same test domains."""
+    arms = {M2: m2_training(name, part, seed), ICL: icl_training(name, part, seed)}
+    calls = {}
+    for arm, training in arms.items():
+        calls[arm, 0] = lab.call(unadapted_error, training, part, seed)
+        calls |= {(arm, size): lab.call(adapted_error, training, part, size, seed) for size in part.sizes}
+    references = [(KNOWN, 0), (UNKNOWN, 0), (CHANCE, 0)]
+    references += [(GIVEN, size) for size in part.sizes if part.domains.n_classes is None]
+    calls |= {
+        (predictor, size): lab.call(reference_error, predictor, part, size, seed) for predictor, size in references
+    }
+    for (predictor, size), asked in calls.items():
+        yield lab.Measurement((name, predictor, size), seed, asked, f"domains of {name}, seed {seed}")
+    yield lab.Measurement((name, GATE_KEY), seed, lab.call(gate_error, arms[M2], part, seed))
+
+
+def unadapted_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[str, np.ndarray]:
+    """Of a learner as it is, on each of D test domains: "error" (D, N)."""
+    with Workers(threads) as workers:
+        return {"error": np.stack(workers.map(partial(score, learner), meet(part, seed, Stream.TEST, part.n_test)))}
+
+
+def adapted_error(learner: Learner, part: Part, size: int, seed: int, threads: int) -> dict[str, object]:
+    """Of a learner that is adapted to `size` tasks of each of D test domains in the way that is best on validation domains.
+
+    Returns:
+        "error" (D, N); and the facts "way", its "validation" score, and how many adaptations "diverged".
+    """
+    limit = part.limits[part.sizes.index(size)]
+    with Workers(threads) as workers:
+        explore = partial(_explore, part, learner, size, limit)
+        tried = workers.map(explore, meet(part, seed, Stream.VALIDATION, part.n_validation))
+        scores = {way: np.stack([found[way] for found in tried]) for way in tried[0]}
+        way = best_way(scores, scores[NOT_AT_ALL])
+        tested = workers.map(partial(_test, learner, size, way), meet(part, seed, Stream.TEST, part.n_test))
+    facts = {
+        "way": way._asdict(),
+        "validation": float(scores[way].mean()),
+        "diverged": sum(diverged for _, diverged in tested),
+    }
+    return {"error": np.stack([error for error, _ in tested]), "facts": facts}
+
+
+def _explore(part: Part, learner: Learner, size: int, limit: int, met: Met) -> dict[Way, np.ndarray]:
+    """The score of every way on a validation domain, that of not adapting first."""
+    found = {NOT_AT_ALL: score(learner, met)}
+    for (optimizer, rate), at in ways_of(part, learner, limit).items():
+        for step, value in follow(learner, met, size, optimizer, rate, at).items():
+            found[Way(optimizer, rate, step)] = value
+    return found
+
+
+def _test(learner: Learner, size: int, way: Way, met: Met) -> tuple[np.ndarray, bool]:
+    """The score on a test domain, and whether adapting diverged, which counts as not adapted."""
+    if way.steps:
+        value = follow(learner, met, size, way.optimizer, way.rate, [way.steps])[way.steps]
+        if np.isfinite(value).all():
+            return value, False
+    return score(learner, met), bool(way.steps)
+
+
+def gate_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[str, np.ndarray]:
+    """Of M2 after its own inner steps on its training number of tasks: "gate" (validation domains, N)."""
+    steps = part.inner_steps
+    with Workers(threads) as workers:
+        found = workers.map(
+            lambda met: follow(learner, met, part.n_tasks, OWN, 0.0, [steps])[steps],
+            meet(part, seed, Stream.VALIDATION, part.n_validation),
+        )
+    return {"gate": np.stack(found)}
+
+
+def reference_error(predictor: str, part: Part, size: int, seed: int, threads: int) -> dict[str, np.ndarray]:
+    """Of a Bayes predictor, given `size` tasks of the domain or none, or of chance: "error" (D, N)."""
+    with Workers(threads) as workers:
+        found = workers.map(partial(_reference, predictor, part, size), meet(part, seed, Stream.TEST, part.n_test))
+    return {"error": np.stack(found)}
+
+
+def _reference(predictor: str, part: Part, size: int, met: Met) -> np.ndarray:
+    if predictor == CHANCE:
+        if met.truth is None:
+            return np.full(met.probe.n_points, 1 - 1 / (met.probe.n_classes or 1))
+        return np.asarray(met.truth.double().square().mean(0).numpy())
+    if met.truth is None:
+        return score(BayesOptimal(met.family if predictor == KNOWN else part.domains.pooled()), met)
+    assert isinstance(part.domains, GaussianWeights)
+    if predictor == GIVEN:
+        tasks = met.adaptation.tasks(torch.arange(size))
+        return score(DomainBayes(part.domains, tasks.x, tasks.y), met)
+    return score(DomainBayes(met.family if predictor == KNOWN else part.domains), met)
+
+
+def found(name: str, part: Part, numbers: lab.Numbers) -> Measured:
+    """What was measured on one kind of domains."""
+    values = {key[1:]: error for key, error in numbers["error"].items() if key[0] == name}
+    facts = {(arm, size): numbers.facts(name, arm, size) for arm in (M2, ICL) for size in part.sizes}
+    ways = [
+        {"seed": seed, "arm": arm, "tasks": size, **by_seed[seed]["way"], "validation": by_seed[seed]["validation"]}
+        for seed in range(numbers.seeds)
+        for (arm, size), by_seed in facts.items()
+    ]
+    diverged = sum(about["diverged"] for by_seed in facts.values() for about in by_seed)
+    return Measured(lab.Samples(values), numbers["gate"][name, GATE_KEY], pd.DataFrame(ways), diverged)
+
+
+def results(numbers: lab.Numbers) -> pd.DataFrame:
+    """One row per kind of domains, predictor, adaptation tasks, context length and seed; -1 is the mean over lengths."""
+    errors = numbers["error"]
+    tables = [
+        samples.frame("family", "learner", "adaptation_tasks", bounded=False)
+        for samples in (errors.map(lambda error: error.averaged(slice(None))), errors)
+    ]
+    return pd.concat(tables, ignore_index=True)
