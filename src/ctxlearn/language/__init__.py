@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctxlearn.language.endpoint import EndpointModel, LabelsNotListedWarning
     from ctxlearn.language.language_model import Cost, LanguageModel
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
-    from ctxlearn.language.meta_training import meta_train
+    from ctxlearn.language.meta_training import load_trained, meta_train
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
@@ -36,6 +36,7 @@ _HOMES = {
     "Usage": "ctxlearn.language.answers",
     "choose_format": "ctxlearn.language.choosing",
     "load_language_model": "ctxlearn.language.loading",
+    "load_trained": "ctxlearn.language.meta_training",
     "meta_train": "ctxlearn.language.meta_training",
 }
 
@@ -54,6 +55,7 @@ __all__ = [
     "Usage",
     "choose_format",
     "load_language_model",
+    "load_trained",
     "meta_train",
 ]
 
