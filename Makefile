@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench glyphs clean
+.PHONY: demo test lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -22,6 +22,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# trains the next classifier and regressor, or goes on where their runs stand; stop it whenever you like (models/training/README.md)
+models: $(INSTALLED)
+	$(BIN)/ctxlearn train --config models/training/classifier.yaml --out models/training/classifier
+	$(BIN)/ctxlearn train --config models/training/regressor.yaml --out models/training/regressor
 
 # needs the fonts: apt-get install fonts-noto-core
 glyphs: $(INSTALLED)

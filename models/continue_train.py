@@ -2,7 +2,7 @@
 
     PYTHONPATH=models python -m continue_train --config models/classifier.yaml --run RUN --step 2100 --steps 3000 --out DIR
 
-The rate starts where the run's schedule was after `--step` steps. Tasks are of the config's family and of another seed. With
+The rate starts where the run's schedule was after `--step` steps. Tasks are of the config's family or source and of another seed. With
 `--step 0` it goes on from the run's result, at `--rate` times the run's peak: how to train the shipped models further.
 """
 
@@ -39,6 +39,7 @@ def main() -> None:
     config = dataclasses.replace(
         first,
         steps=asked.steps,
+        schedule="linear",
         seed=first.seed + 1,
         learning_rate=rate * first.learning_rate,
         muon_learning_rate=rate * first.muon_learning_rate,
@@ -47,8 +48,9 @@ def main() -> None:
         threads=asked.threads,
         progress=False,
     )
-    family = instantiate(yaml.safe_load(asked.config.read_text())["family"])
-    run = train(learner, family, config, out=asked.out, objective=instantiate(settings["objective"]))
+    asked_for = yaml.safe_load(asked.config.read_text())
+    source = instantiate(asked_for["source"] if "source" in asked_for else asked_for["family"])
+    run = train(learner, source, config, out=asked.out, objective=instantiate(settings["objective"]))
     print(run.facts)
 
 

@@ -110,7 +110,7 @@ def test_a_model_is_named_by_how_it_was_loaded_and_made_again_from_that(folder):
     learner = LanguageModel(load_language_model(folder), 2, 2, TextFormat(digits=2), orders=2)
     again = instantiate(json.loads(json.dumps(configuration(learner))), LanguageModel)
     tasks = ClassPrototype().sample(2, 6, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(again.predict_prefixes(*tasks), learner.predict_prefixes(*tasks))
+    assert torch.equal(again.predict_prefixes(tasks.x, tasks.y), learner.predict_prefixes(tasks.x, tasks.y))
 
 
 def test_what_is_saved_is_the_changes_and_a_fingerprint_of_their_base(folder, tmp_path):
@@ -140,7 +140,7 @@ def test_what_is_saved_is_the_changes_and_a_fingerprint_of_their_base(folder, tm
 def test_changes_that_are_not_trained_yet_change_nothing(folder):
     lm = load_language_model(folder)
     tasks = ClassPrototype().sample(2, 6, generator=torch.Generator().manual_seed(0))
-    before, after = (LanguageModel(m, 2, 2).predict_prefixes(*tasks) for m in (lm, lm.with_lora(LoRA())))
+    before, after = (LanguageModel(m, 2, 2).predict_prefixes(tasks.x, tasks.y) for m in (lm, lm.with_lora(LoRA())))
     torch.testing.assert_close(before, after, rtol=0, atol=1e-6)
 
 

@@ -5,8 +5,8 @@ import tiny_lm
 import torch
 
 import ctxlearn
-from ctxlearn.language import LanguageModel, LoRA, TextFormat, load_language_model, meta_train
-from ctxlearn.learners import GradientAdaptation
+from ctxlearn.language import LanguageModel, LoRA, TextFormat, load_language_model, load_trained, meta_train
+from ctxlearn.learners import CNP, GradientAdaptation
 from ctxlearn.tasks import ClassPrototype, GaussianHalfSpaces, LinearRegression, TaskFamily
 from ctxlearn.training import (
     Curriculum,
@@ -52,8 +52,12 @@ def config(**changes):
     return TrainingConfig(**{**small, **changes})
 
 
+def prefixes(learner, tasks):
+    return learner.predict_prefixes(tasks.x, tasks.y)
+
+
 def answers(learner):
-    return learner.predict_prefixes(*ClassPrototype().sample(2, 6, generator=torch.Generator().manual_seed(0)))
+    return prefixes(learner, ClassPrototype().sample(2, 6, generator=torch.Generator().manual_seed(0)))
 
 
 @pytest.mark.parametrize("format", [TextFormat(), FIXED], ids=["a scale by the context", "a fixed scale"])
@@ -62,7 +66,9 @@ def test_the_run_is_loaded_without_code_and_holds_only_the_changes(lm, tmp_path,
     run = meta_train(lm, ClassPrototype(), format, config(), out=tmp_path)
     assert torch.equal(answers(LanguageModel(lm, 2, 2, format)), before)  # the model given is not changed
     assert not torch.allclose(answers(run.learner), before, atol=1e-3)
-    assert torch.equal(answers(ctxlearn.load(tmp_path)), answers(run.learner))
+    again = load_trained(lm, tmp_path)
+    assert torch.equal(answers(again), answers(run.learner))
+    assert not again.training
     assert not run.learner.training
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != ".lock"]
     assert {file.suffix for file in files} == {".safetensors", ".yaml", ".csv"}
@@ -181,3 +187,32 @@ def test_a_model_that_was_trained_is_not_trained_on_top(lm, tmp_path):
     run = meta_train(lm, ClassPrototype(), FIXED, config(steps=1), out=tmp_path / "a")
     with pytest.raises(ValueError, match=r"^lm: expected a model without low-rank changes"):
         meta_train(run.learner.lm, ClassPrototype(), FIXED, config(steps=1), out=tmp_path / "b")
+
+
+def test_a_run_does_not_choose_which_model_is_opened(lm, tmp_path):
+    meta_train(lm, ClassPrototype(), FIXED, config(steps=1), out=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"CausalLM reads files of this machine"):
+        ctxlearn.load(tmp_path / "run")
+    stranger = load_language_model(tiny_lm.write_folder(tmp_path / "other", seed=1))
+    with pytest.raises(ValueError, match=r"trained on other weights"):
+        load_trained(stranger, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"^lm: "):
+        load_trained("smollm2-135m", tmp_path / "run")
+    copied = load_language_model(tiny_lm.write_folder(tmp_path / "copy"))
+    load_trained(copied, tmp_path / "run")
+
+
+def test_a_run_of_another_learner_is_refused(lm, tmp_path):
+    with pytest.raises(RunFolderError):
+        load_trained(lm, tmp_path)
+    settings = config(steps=1, tasks_per_step=2)
+    ctxlearn.train(CNP(2, 2, width=4), ClassPrototype(), settings, out=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"^folder: expected a run of a LanguageModel"):
+        load_trained(lm, tmp_path / "run")
+
+
+def test_a_finished_run_is_loaded_and_not_trained_again(lm, tmp_path):
+    first = meta_train(lm, ClassPrototype(), FIXED, config(steps=2), out=tmp_path)
+    again = meta_train(lm, ClassPrototype(), FIXED, config(steps=2), out=tmp_path)
+    assert torch.equal(answers(first.learner), answers(again.learner))
+    assert not again.learner.training

@@ -8,14 +8,17 @@ from ctxlearn.learners import (
     CNP,
     MAML,
     Advised,
+    Blended,
     BlockConfig,
     ContextScaled,
+    Guided,
     InContextTransformer,
     MatchNet,
     MissingAware,
     MoreWays,
     ProtoNet,
 )
+from ctxlearn.learners.advice import KINDS, n_told
 from ctxlearn.recorded import Recorded
 from ctxlearn.references import (
     Averaging,
@@ -53,6 +56,8 @@ from ctxlearn.tasks import (
     TabularRegression,
     TaskFamily,
     TwoLayerNetwork,
+    WideClassification,
+    WideRegression,
 )
 
 
@@ -134,6 +139,9 @@ def families():
         "tables with a number to tell": TabularRegression(5),
         "tables in a mixture": Mixture([TabularClassification(3, 2), ClassPrototype(3, 3)]),
         "a pool of tables": Pool(TabularRegression(4), 3),
+        "wide tables": WideClassification(),
+        "wide tables of few columns": WideClassification(3, 4),
+        "wide tables with a number to tell": WideRegression(30),
         "mixture of regressions": Mixture([Lines(), Lines(noise=0.5)]),
     }
 
@@ -168,6 +176,11 @@ def trained_learners():
     advised = InContextTransformer(2 + 9, 3, width=16, depth=1, heads=2, encoder=MissingAware(2 + 9, 8, hidden=8))
     zoo["advised transformer"] = Advised(advised)
     zoo["advised transformer behind scaling"] = ContextScaled(Advised(advised))
+    told = 1 + n_told(tuple(KINDS), 3)
+    guided = InContextTransformer(told, 3, width=16, depth=1, heads=2, encoder=MissingAware(told, 8, hidden=8))
+    zoo["guided transformer"] = Guided(guided, n_features=2, shown=1)
+    zoo["guided transformer behind scaling"] = ContextScaled(Guided(guided, n_features=2, shown=1, residual=False))
+    zoo["CNP blended with logistic regression"] = ContextScaled(Blended(CNP(2, 3, width=8)))
     zoo["advised CNP for regression"] = Advised(CNP(2 + 3, None, width=8))
     zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)
     quantiles = InContextTransformer(2, None, width=16, depth=2, heads=2, readout="quantiles")

@@ -147,6 +147,8 @@ def _arguments(value: Any) -> dict[str, Any]:
 
 
 DATACLASSES = (
+    "ctxlearn.language.loading.LoRA",
+    "ctxlearn.language.text_format.TextFormat",
     "ctxlearn.learners.blocks.BlockConfig",
     "ctxlearn.learners.gradient.GradientAdaptation",
     "ctxlearn.training.config.TrainingConfig",

@@ -102,10 +102,11 @@ def _imported(name: str) -> ModuleType | None:
 
 
 def _member(module: ModuleType, names: Sequence[str]) -> type | None:
-    """A class in a module, or in a class of it. Nothing of the module is run: names are looked up, not computed."""
+    """A class in a module, or in a class of it. Names are looked up and not computed, but for ours that load when first used."""
     found: Any = module
     for name in names:
-        found = vars(found).get(name)
+        lazy = found is module and _is_within(module.__name__, [OWN])
+        found = getattr(found, name, None) if lazy else vars(found).get(name)
         if not isinstance(found, type):
             return None
     assert isinstance(found, type)

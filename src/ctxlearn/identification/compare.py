@@ -41,6 +41,7 @@ def identify(
     n_features: int | tuple[int, ...] | None = None,
     n_classes: int | None = 2,
     level: float = 0.95,
+    tolerance: float = 0.0,
     seed: int = 0,
     threads: int | None = None,
     progress: bool = False,
@@ -75,6 +76,8 @@ def identify(
         n_features: where nothing else says; 2 unless given.
         n_classes: where nothing else says: C, or None for regression.
         level: of the intervals over contexts.
+        tolerance: how far a predictor's scores may move when the same query is asked alone or in another order; beyond a thousandth of their
+            standard deviation, which is allowed in any case. A language model in bfloat16 needs about 0.1 (log-odds). The result says it.
         seed: of probes and bootstrap.
         threads: chunks of contexts computed side by side; None means one a core.
         progress: show a progress bar.
@@ -88,6 +91,7 @@ def identify(
     check_int("n_contexts", n_contexts, minimum=FEWEST)
     check_int("n_queries", n_queries, minimum=2)
     check_float("level", level, above=0, maximum=1 - 1e-9)
+    check_float("tolerance", tolerance, minimum=0)
     wanted = _lengths(lengths)
     if isinstance(replicates, str) or not isinstance(replicates, Sequence):
         raise ValueError(f"replicates: expected a list of predictors, got {describe(replicates)}")
@@ -112,7 +116,7 @@ def identify(
         with bar:
             own = {name: answered(answers) for name, answers in asked.items()}
             for name, responses in own.items():
-                check_alone(name, asked[name], drawn[-1], responses[-1])
+                check_alone(name, asked[name], drawn[-1], responses[-1], tolerance)
             fitted: dict[str, float] = {}
             if fitting:
                 extra, fitted = _fitted(own["predictor"], drawn, shape)
@@ -142,7 +146,9 @@ def identify(
         verdicts[n] = Verdict(n, answer, ranking.top, ranking.runner_up, ranking.accepted, shared, share)
         blends[n], order[n] = ranking.blend, own["predictor"][k].order_dependence()
     results = pd.concat(tables, ignore_index=True)
-    return Identification(results, verdicts, blends, order, fitted, n_contexts, len(replicates), classes, seed)
+    return Identification(
+        results, verdicts, blends, order, fitted, n_contexts, len(replicates), classes, seed, tolerance
+    )
 
 
 def _at_length(

@@ -62,12 +62,16 @@ def respond(
     return Responses(found[:, 0], found[:, 1:-1] - found[:, :1], found[:, -1])
 
 
-def check_alone(name: str, answers: Answers, probes: Probes, whole: Responses) -> None:
-    """Refuse a predictor whose answer for a query is random, or depends on the other queries or their order."""
+def check_alone(name: str, answers: Answers, probes: Probes, whole: Responses, tolerance: float = 0.0) -> None:
+    """Refuse a predictor whose answer for a query is random, or depends on the other queries or their order.
+
+    Scores may move by `tolerance`, or by a thousandth of their standard deviation where that is more.
+    """
     x, y, queries = probes.x[:ALONE], probes.y[:ALONE], probes.queries[:ALONE]
     spread = float(whole.scores.std()) if whole.scores.numel() > 1 else 0.0
     expected = whole.scores[:ALONE]
     limit = 1e-3 * (spread + 1e-6 * float(whole.scores.abs().mean())) + 1e-9
+    limit = max(limit, tolerance)
     n = probes.n_context
 
     def ask(asked: Tensor) -> Tensor:  # copies, which a predictor may write into
@@ -91,7 +95,8 @@ def check_alone(name: str, answers: Answers, probes: Probes, whole: Responses) -
             raise ValueError(
                 f"{name}: expected each query to be answered on its own, but the answer depends on {what}: scores moved"
                 f" by {gap:.3g} at {n} context points (their standard deviation is {spread:.3g}); fix its seed if it is random,"
-                " switch off dropout and statistics over the batch, and let no query see another"
+                " switch off dropout and statistics over the batch, and let no query see another; where it is rounding, as in"
+                " bfloat16, allow for it by tolerance="
             )
 
 

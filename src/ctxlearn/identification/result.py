@@ -69,6 +69,7 @@ class Identification:
         n_replicates: replicates beside the predictor.
         n_classes: C, or None for regression.
         seed: of the probes.
+        tolerance: how far scores were allowed to move when a query was asked alone.
     """
 
     results: pd.DataFrame
@@ -80,6 +81,7 @@ class Identification:
     n_replicates: int
     n_classes: int | None
     seed: int
+    tolerance: float = 0.0
 
     @property
     def ceiling_normalised(self) -> bool:
@@ -115,6 +117,10 @@ class Identification:
         lines.append(
             f"another order of the context moves the scores by {worst:.2g} of their standard deviation at most"
         )
+        if self.tolerance:
+            lines.append(
+                f"scores were allowed to move by {self.tolerance:.2g} when the same query was asked in other company"
+            )
         if not self.ceiling_normalised:
             lines.append(
                 "accepted by a strict absolute cut, not normalised to a ceiling: give replicates (other training seeds)"
@@ -150,6 +156,7 @@ class Identification:
             "ceiling_normalised": self.ceiling_normalised,
             "n_classes": self.n_classes,
             "seed": self.seed,
+            "tolerance": self.tolerance,
         }
 
     @classmethod
@@ -163,7 +170,12 @@ class Identification:
             {verdict.n_context: verdict for verdict in verdicts},
             {v["n_context"]: v["blend"] for v in each},
             {v["n_context"]: v["order_dependence"] for v in each},
-            *(facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")),
+            facts["fitted"],
+            facts["n_contexts"],
+            facts["n_replicates"],
+            facts["n_classes"],
+            facts["seed"],
+            facts.get("tolerance", 0.0),
         )
 
     def write(self, folder: Path | str) -> None:

@@ -13,35 +13,49 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
+    from ctxlearn.language.answers import BudgetSpentError, EndpointError, Usage
     from ctxlearn.language.choosing import CANDIDATES, FormatChoice, choose_format
+    from ctxlearn.language.endpoint import EndpointModel, LabelsNotListedWarning
     from ctxlearn.language.language_model import Cost, LanguageModel
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
-    from ctxlearn.language.meta_training import meta_train
+    from ctxlearn.language.meta_training import load_trained, meta_train
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
+    "BudgetSpentError": "ctxlearn.language.answers",
     "CANDIDATES": "ctxlearn.language.choosing",
     "CausalLM": "ctxlearn.language.loading",
     "Cost": "ctxlearn.language.language_model",
+    "EndpointError": "ctxlearn.language.answers",
+    "EndpointModel": "ctxlearn.language.endpoint",
     "FormatChoice": "ctxlearn.language.choosing",
+    "LabelsNotListedWarning": "ctxlearn.language.endpoint",
     "LanguageModel": "ctxlearn.language.language_model",
     "LoRA": "ctxlearn.language.loading",
     "TextFormat": "ctxlearn.language.text_format",
+    "Usage": "ctxlearn.language.answers",
     "choose_format": "ctxlearn.language.choosing",
     "load_language_model": "ctxlearn.language.loading",
+    "load_trained": "ctxlearn.language.meta_training",
     "meta_train": "ctxlearn.language.meta_training",
 }
 
 __all__ = [
     "CANDIDATES",
+    "BudgetSpentError",
     "CausalLM",
     "Cost",
+    "EndpointError",
+    "EndpointModel",
     "FormatChoice",
+    "LabelsNotListedWarning",
     "LanguageModel",
     "LoRA",
     "TextFormat",
+    "Usage",
     "choose_format",
     "load_language_model",
+    "load_trained",
     "meta_train",
 ]
 

@@ -68,6 +68,7 @@ class CausalLM(Recorded, nn.Module):
         ValueError: weights that are not on this machine or cannot be read; the message says what to do.
     """
 
+    reads_files = True  # so no file of a stranger chooses what is opened here; see `load_trained`
     base: Tensor
 
     def __init__(
@@ -166,10 +167,16 @@ def _read(folder: Any, dtype: torch.dtype, device_map: str | None) -> tuple[Any,
     if device_map is not None and importlib.util.find_spec("accelerate") is None:
         raise ValueError("device_map: needs accelerate; install with: pip install 'ctxlearn[language]'")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         # sdpa takes the 4-D mask of packed queries; flash attention does not
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, device_map=device_map, attn_implementation="sdpa", local_files_only=True
+            folder,
+            dtype=dtype,
+            device_map=device_map,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,  # the other form is unpickled
+            trust_remote_code=False,
         )
     except (ValueError, KeyError, OSError) as error:
         raise ValueError(f"source: cannot read {folder} as a causal language model: {error}") from error

@@ -9,9 +9,12 @@ from ctxlearn.episodes import Tasks
 from ctxlearn.language.language_model import LanguageModel
 from ctxlearn.language.loading import CausalLM, LoRA
 from ctxlearn.language.text_format import TextFormat
+from ctxlearn.recorded import class_path, instantiate
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import Augmented, TaskFamily
 from ctxlearn.training import AllPrefixes, DomainBatch, Objective, RandomSplit, Run, Source, TrainingConfig, train
+from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run import finish_from
 
 DEFAULT = TrainingConfig(
     steps=200,
@@ -42,8 +45,8 @@ def meta_train(
 
     The loss is that of the label tokens, among the labels. Where the format's `scale` is a number, one causal pass
     gives it for all prefixes of a task; otherwise a context length is drawn per step. The run's folder holds the changes as safetensors
-    and not the model's own weights; it resumes like any run, and `ctxlearn.load(out)` gives the learner back on a
-    machine that has the weights. `lm` itself is not changed: it is loaded anew.
+    and not the model's own weights; it resumes like any run, and `load_trained` gives the learner back. `lm` itself is not changed: it
+    is loaded anew.
 
     Args:
         lm: what `load_language_model` gives.
@@ -80,6 +83,38 @@ def meta_train(
     if isinstance(family, TaskFamily) and n_classes is not None:
         family = Augmented(family, rotate=False)
     return train(learner, family, config, out=out, objective=objective)
+
+
+def load_trained(lm: CausalLM, folder: Path | str) -> LanguageModel:
+    """The learner of a finished run of `meta_train`, in evaluation mode.
+
+    The model is handed in, so that a run of somebody else does not choose which files are opened here. Nothing of the run is
+    executed.
+
+    Args:
+        lm: the model that was trained, as `load_language_model` gives it; another copy of the same weights will do.
+        folder: of the run.
+
+    Raises:
+        RunFolderError: the folder holds no finished run, or its configuration was edited.
+        CorruptFileError: its weights are not what was written.
+        ValueError: a run of another kind of learner, or of another model.
+    """
+    if not isinstance(lm, CausalLM) or lm.lora is not None:
+        raise ValueError(f"lm: expected what load_language_model gives, got {describe(lm)}")
+    place = RunFolder(folder)
+    settings = place.read_config()
+    recipe = settings.get("learner")
+    if not isinstance(recipe, dict) or recipe.get("class_path") != class_path(LanguageModel):
+        raise ValueError(
+            f"folder: expected a run of a LanguageModel, got another kind in {place.config}; use ctxlearn.load"
+        )
+    given = dict(recipe["init_args"])
+    lora = instantiate(given.pop("lm")["init_args"]["lora"], LoRA, place="learner.lm.lora")
+    arguments = {name: instantiate(value, object, place=f"learner.{name}") for name, value in given.items()}
+    learner = LanguageModel(lm.with_lora(lora), **arguments)
+    finish_from(place, learner, settings["hash"])
+    return learner
 
 
 def _shape(family: object) -> tuple[int | tuple[int, ...], int | None]:

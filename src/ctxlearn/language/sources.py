@@ -74,7 +74,7 @@ def _from_hub(name: str) -> Path:
 def fingerprint(folder: Path) -> bytes:
     """32 bytes that tell weights apart: SHA-256 of config.json, and of each weight file its size and 64 blocks spread over it."""
     total = hashlib.sha256((folder / "config.json").read_bytes())
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+    for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
         total.update(f"|{path.name}|{size}|".encode())
         with path.open("rb") as file:

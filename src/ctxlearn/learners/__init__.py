@@ -8,6 +8,7 @@ from ctxlearn.learners.encoders import MLP, MissingAware
 from ctxlearn.learners.encoders_images import Conv4, ResNet
 from ctxlearn.learners.functional import DifferentiableAttention, Functional
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
+from ctxlearn.learners.guided import Blended, Guided
 from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
 from ctxlearn.learners.quantiles import quantile_levels
@@ -23,6 +24,7 @@ __all__ = [
     "AdaptationDiverged",
     "Adapted",
     "Advised",
+    "Blended",
     "BlockConfig",
     "Committee",
     "ContextScaled",
@@ -30,6 +32,7 @@ __all__ = [
     "DifferentiableAttention",
     "Functional",
     "GradientAdaptation",
+    "Guided",
     "InContextTransformer",
     "Learner",
     "MatchNet",

@@ -64,7 +64,7 @@ class Advised(Wrapper):
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> AdvisedContext:
         x, y = self.check_context(context_x, context_y)
-        points = _points(x)
+        points = without_gaps(x)
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
@@ -77,7 +77,7 @@ class Advised(Wrapper):
 
     def ask(self, method: Method, state: AdvisedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.points))
-        points = _points(x)
+        points = without_gaps(x)
         advice = [
             _predicted(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
@@ -85,12 +85,12 @@ class Advised(Wrapper):
         return method(state.inner, torch.cat([x, *advice], dim=-1))
 
 
-def _points(x: Tensor) -> Tensor:
+def without_gaps(x: Tensor) -> Tensor:
     """Inputs without gaps, in the precision of the advice; Apple's devices have no float64."""
     return x.nan_to_num(nan=0.0).to(x.dtype if x.device.type == "mps" else torch.float64)
 
 
-def _kernel(kind: str, x: Tensor, z: Tensor) -> Tensor:
+def kernel_values(kind: str, x: Tensor, z: Tensor) -> Tensor:
     """(B, m, n) of points (B, m, d) and (B, n, d)."""
     inner = x @ z.mT / x.shape[2]
     if kind == "linear":
@@ -120,10 +120,10 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
     chosen = torch.randperm(n, generator=torch.Generator().manual_seed(0))[:CENTRES].to(points.device)
     centres = points[:, chosen]
     jitter = torch.finfo(points.dtype).eps ** 0.5  # two of them may be equal
-    root = torch.linalg.cholesky(_kernel(kernel, centres, centres) + jitter * _identity(CENTRES, points))
+    root = torch.linalg.cholesky(kernel_values(kernel, centres, centres) + jitter * _identity(CENTRES, points))
 
     def features(some: Tensor) -> Tensor:
-        found: Tensor = torch.linalg.solve_triangular(root, _kernel(kernel, centres, some), upper=False)
+        found: Tensor = torch.linalg.solve_triangular(root, kernel_values(kernel, centres, some), upper=False)
         return found.mT
 
     coefficients, _, left_out = _by_coefficients(penalty, points, labels, features)
@@ -136,17 +136,17 @@ def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tenso
     """What regressions predict for x (B, m, d), (B, m, k); of so many pairs at a time that memory is linear in m and n."""
     size = max(1, LONG**2 // max(1, points.shape[1]))
     if x.shape[1] <= size:
-        return _kernel(kernel, x, points) @ weights
+        return kernel_values(kernel, x, points) @ weights
     found = []
     for some in torch.split(x, size, dim=1):
         stop_if_nobody_waits()
-        found.append(_kernel(kernel, some, points) @ weights)
+        found.append(kernel_values(kernel, some, points) @ weights)
     return torch.cat(found, dim=1)
 
 
 def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """`_regression` by the matrix of all pairs of points."""
-    gram = _kernel(kernel, points, points)
+    gram = kernel_values(kernel, points, points)
     gram = gram + penalty * _identity(gram.shape[1], gram)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
     weights = inverse @ labels

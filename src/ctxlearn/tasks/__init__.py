@@ -8,7 +8,7 @@ from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, ima
 from ctxlearn.tasks.labelled import Labelled
 from ctxlearn.tasks.pool import Pool
 from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLinearRegression, TwoLayerNetwork
-from ctxlearn.tasks.tabular import TabularClassification, TabularRegression
+from ctxlearn.tasks.tabular import TabularClassification, TabularRegression, WideClassification, WideRegression
 
 __all__ = [
     "Amortization",
@@ -35,6 +35,8 @@ __all__ = [
     "TabularRegression",
     "TaskFamily",
     "TwoLayerNetwork",
+    "WideClassification",
+    "WideRegression",
     "glyphs",
     "image_folder",
 ]

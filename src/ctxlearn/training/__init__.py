@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctxlearn.training.curriculum import Curriculum
     from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.training.folder import RunFolderError
+    from ctxlearn.training.lengths import LastPoints, VariedLengths
     from ctxlearn.training.listing import runs
     from ctxlearn.training.loop import TrainingDiverged
     from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
@@ -36,6 +37,7 @@ _HOMES = {
     "DomainSource": "ctxlearn.training.domains",
     "FamilySource": "ctxlearn.training.sources",
     "HardestTasks": "ctxlearn.training.objective",
+    "LastPoints": "ctxlearn.training.lengths",
     "MetaAdaptation": "ctxlearn.training.domains",
     "Objective": "ctxlearn.training.objective",
     "Plan": "ctxlearn.training.plans",
@@ -52,6 +54,7 @@ _HOMES = {
     "TensorBoard": "ctxlearn.training.callbacks",
     "TrainingConfig": "ctxlearn.training.config",
     "TrainingDiverged": "ctxlearn.training.loop",
+    "VariedLengths": "ctxlearn.training.lengths",
     "WeightsAndBiases": "ctxlearn.training.callbacks",
     "adapt_to_domain": "ctxlearn.training.adaptation",
     "adaptation_of": "ctxlearn.training.adaptation",
@@ -74,6 +77,7 @@ __all__ = [
     "DomainSource",
     "FamilySource",
     "HardestTasks",
+    "LastPoints",
     "MetaAdaptation",
     "Objective",
     "Plan",
@@ -90,6 +94,7 @@ __all__ = [
     "TensorBoard",
     "TrainingConfig",
     "TrainingDiverged",
+    "VariedLengths",
     "WeightsAndBiases",
     "adapt_to_domain",
     "adaptation_of",

@@ -60,7 +60,7 @@ class RandomSplit(Prediction):
             )
         device = generator.device
         n_context = int(torch.randint(self.min_context, batch.n_points, (), generator=generator, device=device))
-        return _answers_after(n_context, learner, batch)
+        return answers_after(n_context, learner, batch)
 
 
 class RandomShots(Prediction):
@@ -86,7 +86,7 @@ class RandomShots(Prediction):
                 f" for the context and one for queries, got {batch.n_points}"
             )
         shots = int(torch.randint(1, rounds, (), generator=generator, device=generator.device))
-        return _answers_after(shots * batch.n_classes, learner, batch)
+        return answers_after(shots * batch.n_classes, learner, batch)
 
 
 class AllPrefixes(Prediction):
@@ -126,7 +126,7 @@ class HardestTasks(Objective):
         return learner.loss(output[hardest], y[hardest])
 
 
-def _answers_after(n_context: int, learner: Learner, batch: Tasks) -> tuple[Tensor, Tensor]:
+def answers_after(n_context: int, learner: Learner, batch: Tasks) -> tuple[Tensor, Tensor]:
     """Outputs and labels of every point after the first `n_context`, which are the context."""
     episode = batch.split(n_context)
     output = learner.predict_for_loss(learner.adapt(episode.context_x, episode.context_y), episode.query_x)

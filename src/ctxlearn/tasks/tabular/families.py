@@ -34,21 +34,13 @@ class _Tables(TaskFamily):
         self._n_scores = 1
 
     def sample_parameters(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
-        d = self.n_features
-        share = torch.rand(n_tasks, generator=generator, device=generator.device) ** 1.25
-        n_used = 1 + (share * d).long().clamp(max=d - 1)
-        used = (torch.arange(d, device=generator.device) < n_used[:, None]).float()
-        keep = uniform((n_tasks, 1), 0.2, 1.2, generator)
-        first = torch.arange(d, device=generator.device) == (share * n_used).long()[:, None]
-        matters = torch.rand((n_tasks, d), generator=generator, device=generator.device) < keep
-        if self.all_relevant:
-            matters = matters | chance((n_tasks, 1), self.all_relevant, generator)
-        relevant = used * (matters | first).float()
+        d = self._n_columns(generator)
+        used, relevant = self._sample_used(n_tasks, d, generator)
         parameters: dict[str, Any] = {
             "used": used,
             "mechanism": choice((n_tasks,), list(self.mechanisms.values()), generator),
-            "inputs": sample_inputs(n_tasks, d, generator),
-            "columns": sample_columns(n_tasks, d, self.missing, generator),
+            "inputs": self._sample_inputs(n_tasks, d, generator),
+            "columns": self._sample_columns(n_tasks, d, generator),
             "labels": self._sample_labels(n_tasks, generator),
         }
         parameters["functions"] = {
@@ -61,6 +53,7 @@ class _Tables(TaskFamily):
             parameters["clusters"] = sample_clusters(relevant, loadings, self._n_scores, generator)
         if "graph" in self.mechanisms:
             parameters["graph"] = sample_graph(n_tasks, d, self._n_scores, generator)
+        self._adjust(parameters, relevant, generator)
         x, scores = self._latent(parameters, REFERENCE, generator)
         parameters["centre"], parameters["spread"] = _moments(x)
         functional = self._is_functional(parameters["mechanism"])[:, None]  # their inputs are standardised as they are
@@ -76,10 +69,36 @@ class _Tables(TaskFamily):
         y = self._labels(parameters, scores, generator)
         return seen(parameters["columns"], x, parameters["used"], generator), y
 
+    def _n_columns(self, generator: torch.Generator) -> int:
+        """Number of columns of the tasks that are drawn together."""
+        return self.n_features
+
+    def _sample_used(self, n_tasks: int, d: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Which columns there are, and which of these matter, (B, d) float of zeros and ones each."""
+        share = torch.rand(n_tasks, generator=generator, device=generator.device) ** 1.25
+        n_used = 1 + (share * d).long().clamp(max=d - 1)
+        used = (torch.arange(d, device=generator.device) < n_used[:, None]).float()
+        keep = uniform((n_tasks, 1), 0.2, 1.2, generator)
+        first = torch.arange(d, device=generator.device) == (share * n_used).long()[:, None]
+        matters = torch.rand((n_tasks, d), generator=generator, device=generator.device) < keep
+        if self.all_relevant:
+            matters = matters | chance((n_tasks, 1), self.all_relevant, generator)
+        relevant = used * (matters | first).float()
+        return used, relevant
+
+    def _sample_inputs(self, n_tasks: int, d: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return sample_inputs(n_tasks, d, generator)
+
+    def _sample_columns(self, n_tasks: int, d: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return sample_columns(n_tasks, d, self.missing, generator)
+
+    def _adjust(self, parameters: dict[str, Any], relevant: Tensor, generator: torch.Generator) -> None:
+        """Change drawn latents in place, before scores are put on one scale."""
+
     def _latent(self, parameters: Parameters, n_points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Latent columns (B, n, d) and scores (B, n, s), each task's by its own mechanism."""
         mechanism = parameters["mechanism"]
-        x = torch.zeros(len(mechanism), n_points, self.n_features, device=mechanism.device)
+        x = torch.zeros(len(mechanism), n_points, parameters["used"].shape[1], device=mechanism.device)
         scores = x.new_zeros(len(mechanism), n_points, self._n_scores)
         for k, name in enumerate(self.mechanisms):
             rows = (mechanism == k).nonzero()[:, 0]
@@ -155,6 +174,8 @@ class TabularClassification(_Tables):
     """
 
     n_classes: int
+    _fewness = 1.2
+    """C classes are as frequent as (C - 1) to minus this power."""
 
     def __init__(
         self,
@@ -172,7 +193,7 @@ class TabularClassification(_Tables):
     def _sample_labels(self, n_tasks: int, generator: torch.Generator) -> dict[str, Tensor]:
         size = (n_tasks, self.n_classes)
         counts = torch.arange(2, self.n_classes + 1, device=generator.device)
-        n_classes = 2 + choice((n_tasks, 1), (counts.float() - 1).pow(-1.2).tolist(), generator)
+        n_classes = 2 + choice((n_tasks, 1), (counts.float() - 1).pow(-self._fewness).tolist(), generator)
         absent = torch.arange(self.n_classes, device=generator.device) >= n_classes
         uneven = chance((n_tasks, 1), 0.5, generator) * uniform((n_tasks, 1), 0.0, 1.2, generator)
         noisy = chance((n_tasks,), 0.5, generator)
