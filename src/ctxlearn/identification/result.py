@@ -158,8 +158,8 @@ class Identification:
             {verdict.n_context: verdict for verdict in verdicts},
             {v["n_context"]: v["blend"] for v in each},
             {v["n_context"]: v["order_dependence"] for v in each},
-            *(facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")),
-            float(facts.get("tolerance", 0.0)),
+            **{name: facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")},
+            tolerance=float(facts.get("tolerance", 0.0)),
         )
 
     def write(self, folder: Path | str) -> None:
