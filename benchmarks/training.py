@@ -15,8 +15,8 @@ from ctxlearn import TrainingConfig, train
 from ctxlearn.evaluation import score_prefixes
 from ctxlearn.learners import InContextTransformer, Learner
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.arms import icl_learner
-from ctxlearn.studies.optimal import PROFILES, icl_config
+from ctxlearn.studies.arms import ICL, icl_learner
+from ctxlearn.studies.optimal import PROFILES, trainings
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
 from ctxlearn.training.objective import RandomSplit
@@ -92,8 +92,7 @@ def one_pass_per_prefix(learner: Learner, parameters: list[torch.nn.Parameter]) 
 
 def to_accuracy(goal: float) -> None:
     """Train the quick profile's mixture arm until its mean accuracy on validation tasks reaches the goal."""
-    settings = PROFILES["quick"]
-    config = icl_config(settings, 3, seed=0)
+    config = trainings(PROFILES["quick"], 0)[ICL, "mixture"].config
     learner = icl_learner(0)
     test = MIXTURE.sample(300, POINTS, generator=generator_for(1, Stream.VALIDATION))
     with one_thread_per_operator(), Workers(available_cores()) as workers:

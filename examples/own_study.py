@@ -39,9 +39,8 @@ class KernelVote(Learner):
 
     def predict(self, state, query_x):
         x, y = state
-        weights = torch.exp(
-            -0.5 * (torch.cdist(self.check_query(query_x, n_tasks=len(x)), x) / self.log_width.exp()) ** 2
-        )
+        distances = torch.cdist(self.check_query(query_x, n_tasks=len(x)), x) / self.log_width.exp()
+        weights = torch.exp(-0.5 * distances**2)
         return (weights @ nn.functional.one_hot(y, self.n_classes).float() + 1e-6).log()
 
 

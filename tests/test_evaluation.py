@@ -7,6 +7,7 @@ from scipy import stats
 
 from ctxlearn import evaluate
 from ctxlearn.evaluation import paired_differences, score_output, score_prefixes, task_interval
+from ctxlearn.evaluation.queries import score_queries
 from ctxlearn.learners import CNP, InContextTransformer, ProtoNet
 from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for
@@ -215,3 +216,13 @@ def test_differences_from_nothing_are_refused():
     for level in (0, 1, 95, "a"):
         with pytest.raises(ValueError, match=r"^level: expected a finite number"):
             paired_differences(per_task, "mean", level=level)
+
+
+def test_queries_are_scored_from_the_first_points_alone_whatever_the_threads():
+    tasks = ClassPrototype().sample(23, 12, generator=torch.Generator().manual_seed(0))
+    learner = LEARNERS["1-NN"]
+    found = score_queries(learner, tasks, 5, 3)
+    with torch.inference_mode():
+        right = learner(tasks.x[:, :5], tasks.y[:, :5], tasks.x[:, 9:]).argmax(-1) == tasks.y[:, 9:]
+    assert np.allclose(found, right.double().mean(1).numpy())
+    assert np.array_equal(found, score_queries(learner, tasks, 5, 3, threads=2))

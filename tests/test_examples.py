@@ -19,6 +19,7 @@ def run(arguments, folder):
     [
         ("own_family.py", ["30"], "claim: in context is better"),
         ("own_learner.py", [], "kernel vote"),
+        ("inner_steps.py", ["40"], "after 3 inner steps"),
         ("own_study.py", ["smoke"], "report.html"),
         ("draw_circuits.py", ["drawn"], "circuit-protonet.svg"),
         ("draw_tables.py", ["drawn"], "tables-regression.png"),
@@ -45,6 +46,13 @@ def test_the_code_in_a_page_runs(page, tmp_path):
     for block in blocks:
         (tmp_path / "page.py").write_text(block)
         run(["page.py"], tmp_path)
+
+
+def test_the_first_table_of_the_readme_shows_the_mean(tmp_path):
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (tmp_path / "page.py").write_text(block[1])
+    printed = run(["page.py"], tmp_path)
+    assert re.search(r"learner +mean +low +high\n.*in context +0?\.\d+", printed), printed
 
 
 def test_the_drawn_circuits_are_those_of_the_library(tmp_path):

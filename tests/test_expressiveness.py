@@ -9,6 +9,7 @@ from torch import nn
 
 import ctxlearn
 from ctxlearn.expressiveness import circuit, construct
+from ctxlearn.expressiveness.exactness import compare
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
 from ctxlearn.learners import CNP, MLP, BlockConfig, Conv4, InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.recorded import configuration, instantiate
@@ -260,3 +261,21 @@ def test_a_transformer_that_starts_as_protonet_is_rebuilt_from_its_arguments():
         assert torch.equal(p, q), name
         trained = name.startswith("encoder.") or (name.startswith("blocks.") and p.ndim > 1)
         assert p.requires_grad == q.requires_grad == trained
+
+
+@pytest.mark.parametrize(
+    ("learner", "masks"),
+    [
+        (ProtoNet(2, 2), MASKS[1:]),
+        (CNP(2, 2), MASKS),
+        (GradientDescent(1, 0.1, "softmax", n_features=2, n_classes=2), MASKS),
+        (GradientDescent(2, 0.1, "softmax", n_features=2, n_classes=2), MASKS[:-1]),
+    ],
+)
+def test_a_learner_is_compared_with_its_construction_under_every_mask_where_that_is_exact(learner, masks):
+    before = configuration(learner), [p.dtype for p in learner.parameters()]
+    rows = compare(learner, [episode(2, 2, n, seed=0) for n in (0, 5)])
+    assert [(row["mask"], row["n_context"]) for row in rows] == [(mask, n) for mask in masks for n in (0, 5)]
+    assert max(row["error64"] for row in rows) < 1e-9
+    assert max(row["error32"] for row in rows) < 1e-3 < max(row["log_odds"] for row in rows)
+    assert (configuration(learner), [p.dtype for p in learner.parameters()]) == before

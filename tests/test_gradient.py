@@ -1,5 +1,6 @@
 """Adaptation by gradient steps: against finite differences, hand-written formulas and learn2learn's semantics."""
 
+import copy
 import gc
 import threading
 import weakref
@@ -302,6 +303,49 @@ def test_buffers_of_the_module_do_not_change(generator):
     assert both.finite.all()
     for name, b in module.named_buffers():
         assert torch.equal(b, before[name])
+
+
+class Twice(nn.Module):
+    """A layer under two names, and a parameter under two."""
+
+    def __init__(self):
+        super().__init__()
+        with initial_weights(0):
+            self.first = self.again = nn.Linear(2, 2)
+            self.other = nn.Linear(2, 2)
+        self.other.bias = self.first.bias
+        self.register_buffer("shift", torch.ones(2))
+
+    def forward(self, x):
+        return self.again(self.first(x)).tanh() + self.other(x) + self.shift
+
+
+@pytest.mark.parametrize("given", [[], ["first.weight"], ["again.weight"], ["other.bias"], ["other.weight", "shift"]])
+def test_what_stands_under_two_names_is_one_tensor_before_and_after_a_partial_call(given, generator):
+    module = Twice()
+    x = torch.randn(5, 2, generator=generator)
+    held = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    new = {name: held[name].detach() + 1 for name in given}
+    changed = copy.deepcopy(module)
+    with torch.no_grad():
+        for name, value in new.items():
+            changed.get_parameter(name).copy_(value) if name != "shift" else changed.shift.copy_(value)
+    function = Functional(module)
+    plain = module(x)
+    for _ in range(2):
+        assert torch.equal(function(new, lambda m: m(x)), changed(x))
+        assert torch.equal(function({}, lambda m: m(x)), plain)
+    with pytest.raises(ZeroDivisionError):
+        function(new, lambda m: 1 / 0)
+    assert torch.equal(function({}, lambda m: m(x)), plain)
+    # the user's module holds what it held
+    after = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    assert {name: id(t) for name, t in after.items()} == {name: id(t) for name, t in held.items()}
+
+
+def test_a_name_that_the_module_does_not_have_is_refused():
+    with pytest.raises(ValueError, match=r"parameters: unknown name 'first.weigth'; did you mean 'first.weight'"):
+        Functional(Twice())({"first.weigth": torch.ones(2, 2)}, lambda m: m)
 
 
 def test_threads_share_a_module(generator):

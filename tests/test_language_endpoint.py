@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 import tiny_lm
@@ -29,6 +30,7 @@ from ctxlearn.language import (
     TextFormat,
     load_language_model,
 )
+from ctxlearn.learners.stored import stored_learner
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.testing import check_learner
 
@@ -294,6 +296,12 @@ def test_it_is_made_again_from_its_configuration(server):
     again = instantiate(json.loads(json.dumps(configuration(learner))), EndpointModel)
     x, y, q = tasks(1, 3, 2)
     assert torch.equal(again(x, y, q), learner(x, y, q))
+
+
+def test_no_file_chooses_where_rows_are_sent():
+    recipe = configuration(EndpointModel("http://127.0.0.1:80/v1", "tiny", 2, 2))
+    with pytest.raises(ValueError, match=r"EndpointModel reads files of this machine"):
+        stored_learner(recipe, SimpleNamespace(shapes={}, types={}))
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from torch import nn
 
 from ctxlearn import Recorded, TrainingConfig, evaluate, load, train
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, gradient, maml
+from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, ProtoNet, gradient, maml
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import ClassPrototype, LinearRegression
-from ctxlearn.training import Objective, RandomSplit
+from ctxlearn.training import Adaptable, DomainSource, MetaAdaptation, Objective, RandomSplit
 
 
 def drawn(generator, n_classes=3, n_tasks=3, n=6, q=4, dtype=torch.float32, shape=(2,)):
@@ -33,7 +33,7 @@ class ConvNet(Recorded, nn.Module):
         super().__init__()
         with initial_weights(0):
             self.layers = nn.Sequential(
-                nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+                nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
             )
 
     def forward(self, x):
@@ -297,3 +297,54 @@ def test_a_task_that_diverges_is_named_or_left_at_the_initial_weights(generator)
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         MAML(2, 2, **options)
+
+
+class Normalised(Recorded, nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.first, self.norm = nn.Linear(2, 4), layer
+
+    def forward(self, x):
+        return self.norm(self.first(x))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.BatchNorm1d(4), nn.BatchNorm1d(4, track_running_stats=False), nn.SyncBatchNorm(4)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_batch_normalisation_is_refused_by_name_with_what_to_use_instead(layer):
+    name = type(layer).__name__
+    with pytest.raises(ValueError, match=rf"encoder: .* got {name} \(encoder.module.norm\).*GroupNorm"):
+        MAML(2, 2, encoder=Normalised(layer))
+    if name == "BatchNorm1d":
+        learner = ProtoNet(2, 2, encoder=Normalised(layer))
+        with pytest.raises(ValueError, match=r"learner: .* got BatchNorm1d .*GroupNorm"):
+            Adaptable(learner, GradientAdaptation(1))
+        batch = DomainSource([ClassPrototype()], 1, 2, 2, 4).batch(0, 0, torch.Generator())
+        with pytest.raises(ValueError, match=r"learner: .* got BatchNorm1d .*GroupNorm"):
+            MetaAdaptation(GradientAdaptation(1))(learner, batch, torch.Generator())
+
+
+@pytest.mark.parametrize("layer", [nn.GroupNorm(2, 4), nn.LayerNorm(4)])
+def test_other_normalisations_are_taken(layer):
+    assert MAML(2, 2, encoder=Normalised(layer)).n_classes == 2
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_state_is_adapted_further(grad, generator):
+    learner = small(steps=2)
+    x, y, queries, _ = drawn(generator, 3)
+    with torch.set_grad_enabled(grad):
+        twice = learner.adapt_further(learner.adapt(x, y), x, y)
+        once = small(steps=4).adapt(x, y)
+        assert torch.allclose(learner.predict(twice, queries), small(steps=4).predict(once, queries), atol=1e-6)
+        begun = learner.adapt(x[:, :0], y[:, :0])
+        assert torch.equal(
+            learner.predict(learner.adapt_further(begun, x, y), queries), learner.predict(learner.adapt(x, y), queries)
+        )
+    if grad:
+        loss = learner.predict(twice, queries).square().mean()
+        assert all(g.abs().sum() > 0 for g in torch.autograd.grad(loss, list(learner.parameters())))
+    with pytest.raises(ValueError, match=r"context_x: expected points of the \d+ tasks"):
+        learner.adapt_further(twice, x[:1], y[:1])

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ctxlearn.evaluation.statistics import CLAIM_LEVEL, mean_interval, simultaneous_level, verdict
+from ctxlearn.evaluation.statistics import (
+    CLAIM_LEVEL,
+    Interval,
+    mean_interval,
+    simultaneous_level,
+    student_bounds,
+    verdict,
+)
 
 SIMULATIONS = 2000
 
@@ -63,9 +70,50 @@ def test_the_same_seed_gives_the_same_interval():
     assert mean_interval(values, seed=3) == mean_interval(values, seed=3)
 
 
-def test_values_without_variation_have_no_width():
-    interval = mean_interval(np.ones(10))
+@pytest.mark.parametrize("values", [np.ones(10), np.ones(100), np.ones((3, 10)), np.array([[0.0, 2.0], [2.0, 0.0]])])
+@pytest.mark.parametrize("better", ["above", "below"])
+def test_values_without_variation_have_no_width_and_decide_nothing(values, better):
+    interval = mean_interval(values)
     assert (interval.low, interval.value, interval.high) == (1.0, 1.0, 1.0)
+    assert interval.constant
+    assert {verdict(interval, threshold, better) for threshold in (-1.0, 0.0, 1.0, 2.0)} == {"undecided"}
+
+
+def test_an_exact_number_decides():
+    assert verdict(Interval(1.0, 1.0, 1.0, 10, 1, 0.9), 0.0, "above") == "holds"
+
+
+DRAWS = {
+    "normal": (lambda rng, size: rng.standard_normal(size), 0.0, 0.935),
+    "uniform": (lambda rng, size: rng.random(size), 0.5, 0.935),
+    "skewed": (lambda rng, size: rng.exponential(size=size), 1.0, 0.88),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("units", [6, 12, 24, 49])
+def test_intervals_of_few_units_cover(name, units):
+    """Where the bootstrap covers .87 of samples of 6 units, Student's t covers .95; but for much skew, of which few units tell little."""
+    draw, truth, least = DRAWS[name]
+    samples = draw(np.random.default_rng(7), (SIMULATIONS, units))
+    hits = sum(covers(mean_interval(sample), truth) for sample in samples)
+    assert least <= hits / SIMULATIONS <= 0.965
+
+
+def test_of_50_units_the_bootstrap_follows_the_skew():
+    sample = np.random.default_rng(8).exponential(size=50)
+    interval = mean_interval(sample)
+    assert interval.high - interval.value > 1.1 * (interval.value - interval.low)
+    few = mean_interval(sample[:49])
+    assert few.high - few.value == pytest.approx(few.value - few.low)
+
+
+def test_students_t_is_scipys():
+    samples = np.random.default_rng(9).standard_normal((12, 5))
+    low, high = student_bounds(samples, 0.9)
+    expected = stats.ttest_1samp(samples, 0).confidence_interval(0.9)
+    np.testing.assert_allclose(low, expected.low)
+    np.testing.assert_allclose(high, expected.high)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import runs
 import torch
 from train_in_processes import Noted
 
+import ctxlearn
 from ctxlearn.training import load
 
 SCRIPT = Path(__file__).with_name("train_in_processes.py")
@@ -19,7 +20,8 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_po
 
 def run_script(folder, *launcher, **changes):
     notes = folder.with_name(f"{folder.name}.notes")
-    environment = os.environ | {"CTXLEARN_NOTES": str(notes), "PYTHONPATH": str(SCRIPT.parent), "OMP_NUM_THREADS": "1"}
+    places = os.pathsep.join([str(SCRIPT.parent), str(Path(ctxlearn.__file__).parents[1])])
+    environment = os.environ | {"CTXLEARN_NOTES": str(notes), "PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(SCRIPT), str(folder), json.dumps(SETTINGS | changes)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

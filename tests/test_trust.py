@@ -11,6 +11,7 @@ import torch
 from ctxlearn import InContextClassifier, load
 from ctxlearn.cli import main
 from ctxlearn.estimators.models import find_learner
+from ctxlearn.estimators.saving import FORMAT
 from ctxlearn.learners import MatchNet
 from ctxlearn.recorded import DATACLASSES, configuration, instantiate
 from ctxlearn.storage import save_tensors
@@ -78,7 +79,7 @@ def naming(place, path, arguments=None):
     recipe = {"class_path": path, "init_args": {"n_features": 2, "n_classes": 2} if arguments is None else arguments}
     strangers.run(place / "run", recipe, {})
     strangers.run(place / "good", configuration(MatchNet(2, 2, width=4)), MatchNet(2, 2, width=4).state_dict())
-    save_tensors(place / "file", {}, {"format": 1, "kind": "classifier", "learner": recipe})
+    save_tensors(place / "file", {}, {"format": FORMAT, "kind": "classifier", "learner": recipe})
 
 
 FOREIGN = [
@@ -234,7 +235,7 @@ def test_whatever_a_class_path_is_only_recorded_classes_are_built(path, nested, 
         "torch._inductor.output_code.CompiledAOTI",
         "dataclasses.Field",
         "ctxlearn.training.folder.Checkpoint",
-        "ctxlearn.studies.base.Workload",
+        "ctxlearn.lab.study.Study",
         "ctxlearn.episodes.Tasks",
         "ctxlearn.training.run.Run",
     ],
@@ -300,14 +301,21 @@ def test_a_worker_finds_ones_own_classes_and_the_standard_library(tmp_path):
             sys.path[:] = [p for p in sys.path if p not in ("", here)] + [here]
             from pathlib import Path
             from mine import Mine
-            from ctxlearn.studies.store import RunStore, Training
+            import ctxlearn
+            from ctxlearn.lab import Cell, Page, Study, Training, tally
             from ctxlearn.tasks import Radial
-            from ctxlearn.training import TrainingConfig
-            training = Training("one", Mine(2, 2, width=4), Radial(), TrainingConfig(steps=2, tasks_per_step=2, n_points=4))
-            store = RunStore(Path("runs"))
-            store.train([training], jobs=1, progress=False)
-            print(type(store.load(training)).__name__)
+
+            def plan(sizes, seed):
+                config = ctxlearn.TrainingConfig(steps=2, tasks_per_step=2, n_points=4)
+                training = Training("one", Mine(2, 2, width=4), Radial(), config)
+                return [Cell(("radial",), Radial(), {"mine": training}, seed, 4, 5)]
+
+            def present(sizes, numbers):
+                print("mine", numbers["score"].frame("learner", "family")["learner"].unique().tolist())
+                return Page("", "", tally([]), "", [], numbers["score"].frame("learner", "family"), [])
+
+            ctxlearn.reproduce(Study("one", {"smoke": {}}, plan, present), out="out", jobs=1, progress=False)
     """
     (tmp_path / "study.py").write_text(textwrap.dedent(code))
     done = subprocess.run([sys.executable, "-P", "study.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("Mine\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("mine ['mine']\n", 0), done.stderr

@@ -35,8 +35,8 @@ def trusted_values() -> Iterator[None]:
 
 
 def values_are_trusted() -> bool:
-    """Whether this thread is inside `trusted_values`."""
-    return getattr(_LOCAL, "trusted", False)
+    """Whether this thread is inside `trusted_values`, or traces a graph, which holds no values to look at."""
+    return getattr(_LOCAL, "trusted", False) or torch.compiler.is_compiling()
 
 
 def describe(value: object) -> str:

@@ -61,6 +61,21 @@ def _flatten(bound: inspect.BoundArguments, signature: inspect.Signature) -> dic
     return arguments
 
 
+def recorded_repr(value: Recorded) -> str:
+    """`Class(argument=value, ...)`, as one would write it; long arguments are cut short."""
+    arguments = ", ".join(f"{name}={_short(given)}" for name, given in _arguments(value).items())
+    return f"{type(value).__name__}({arguments})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return f"<{type(value).__name__} of shape {tuple(value.shape)}>"
+    if isinstance(value, torch.nn.Module):
+        return f"<{type(value).__name__}>"
+    text = repr(value)
+    return text if len(text) <= 400 else f"{text[:397]}..."
+
+
 def class_path(cls: type) -> str:
     """`package.module.Class` by which a class can be imported."""
     return f"{cls.__module__}.{cls.__qualname__}"

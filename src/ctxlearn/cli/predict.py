@@ -57,6 +57,10 @@ def run(arguments: Sequence[str]) -> int:
         from ctxlearn.cli.predict_output import answers, say_columns, write
         from ctxlearn.cli.predict_tables import assemble
 
+    if asked.model is not None:
+        from ctxlearn.training import load
+
+        load(asked.model, trusted=asked.trust)  # refused before anything is read and said
     tables = assemble(asked)
     say = _nothing if asked.quiet else _say
     for note in tables.notes:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
+from ctxlearn.evaluation.statistics import student_bounds
 from ctxlearn.learners.base import Learner, evaluating, on_device_of
 from ctxlearn.progress import progress_bar
 from ctxlearn.seeding import Stream, generator_for
@@ -172,12 +173,12 @@ def task_interval(scores: np.ndarray, *, bounded: bool, level: float = 0.95) -> 
     if bounded:
         if ((scores < -1e-9) | (scores > 1 + 1e-9)).any():
             raise ValueError(f"scores: expected numbers in [0, 1], as they are bounded, got {describe(scores)}")
+        # by hand, since scipy's takes whole hits only, and ties count in parts
         z2 = stats.norm.ppf(0.5 + level / 2) ** 2
         centre = (mean + z2 / (2 * n)) / (1 + z2 / n)
         half = np.sqrt(z2 * mean * (1 - mean) / n + z2**2 / (4 * n**2)) / (1 + z2 / n)
         return centre - half, centre + half
-    half = stats.t.ppf(0.5 + level / 2, n - 1) * scores.std(0, ddof=1) / n**0.5
-    return mean - half, mean + half
+    return student_bounds(scores, level)
 
 
 def _numbers(scores: Any, fewest: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Two levels are used. An *estimate* carries a 95 % interval. A *claim* ("A is at least B") is decided by two one-sided
 bounds of 95 % each, that is by a 90 % interval: when the truth lies exactly at the threshold, "holds" comes out in 5 %
-of the cases and "fails" in 5 %.
+of the cases and "fails" in 5 %. A sample that does not vary decides nothing: its interval has no width, however few the units.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from ctxlearn.checks import check_choice, check_float, check_int, describe
 
 ESTIMATE_LEVEL = 0.95
 CLAIM_LEVEL = 0.90
+FEW_UNITS = 50
+"""Units below which Student's t is used in place of the bootstrap, which then covers too little (.87 at 6 units for .95)."""
 BOUNDLESS = 1e6
 """Stands for infinity where a bound must be a number; pages say that there is no bound."""
 
@@ -31,6 +33,7 @@ class Interval:
         n_tasks: tasks in all, over seeds.
         seeds: training seeds.
         level: coverage of [low, high].
+        constant: the units (tasks of one seed, or seeds' means) are all equal, so that [low, high] has no width and says nothing.
     """
 
     value: float
@@ -39,6 +42,7 @@ class Interval:
     n_tasks: int
     seeds: int
     level: float
+    constant: bool = False
 
     def as_columns(self) -> dict[str, float]:
         """As the columns mean, low, high and n_tasks of a table of results."""
@@ -50,8 +54,8 @@ def mean_interval(
 ) -> Interval:
     """Interval of a mean over tasks, or over training seeds and tasks.
 
-    With one seed it speaks of this trained model on new tasks: a bias-corrected accelerated bootstrap over tasks. With
-    several it speaks of new seeds too: each seed was tested on tasks of its own, so the seeds' means are independent
+    With one seed it speaks of this trained model on new tasks: a bias-corrected accelerated bootstrap over tasks, or Student's
+    t where there are fewer than 50. With several it speaks of new seeds too: each seed was tested on tasks of its own, so the seeds' means are independent
     and carry both sources of variation, and Student's t over them has the right coverage however few they are, where
     resampling three seeds would not.
 
@@ -78,10 +82,12 @@ def mean_interval(
     n_seeds, n_tasks = values.shape
     means = values.mean(1)
     value = float(means.mean())
-    if n_seeds > 1:
-        low, high = student_bounds(means, level)
-    elif np.ptp(values[0]) == 0:  # nothing to resample
+    units = means if n_seeds > 1 else values[0]
+    constant = bool(np.ptp(units) == 0)
+    if constant:
         low = high = value
+    elif n_seeds > 1 or n_tasks < FEW_UNITS:
+        low, high = map(float, student_bounds(units, level))
     else:
         size = float(np.abs(values).max())
         size = size if not 1e-90 < size < 1e90 else 1.0  # the bootstrap takes third powers
@@ -95,13 +101,13 @@ def mean_interval(
             rng=np.random.default_rng(seed),
         )
         low, high = (size * float(bound) for bound in result.confidence_interval)
-    return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level)
+    return Interval(value, low, high, n_tasks * n_seeds, n_seeds, level, constant)
 
 
-def student_bounds(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Student's t interval of the mean of independent values, (n,) with n >= 2."""
-    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return float(values.mean()) - half, float(values.mean()) + half
+def student_bounds(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Student's t interval of the mean over the first axis of independent values, (n, ...) with n >= 2."""
+    half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
+    return values.mean(0) - half, values.mean(0) + half
 
 
 def simultaneous_level(level: float, n_intervals: int) -> float:
@@ -115,12 +121,16 @@ def simultaneous_level(level: float, n_intervals: int) -> float:
 def verdict(interval: Interval, threshold: float, better: str) -> str:
     """Decide: "holds" when the whole interval is on the good side of the threshold, "fails" when on the bad, else "undecided".
 
+    The interval of a constant sample is undecided.
+
     Args:
         interval: of the statistic.
         threshold: the value that the claim speaks of.
-        better: "above" (the statistic shall exceed the threshold) or "below".
+        better: "above" (the statistic should exceed the threshold) or "below".
     """
     check_choice("better", better, ("above", "below"))
+    if interval.constant:
+        return "undecided"
     good, bad = interval.low > threshold, interval.high < threshold
     if better == "below":
         good, bad = bad, good

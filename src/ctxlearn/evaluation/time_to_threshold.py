@@ -90,7 +90,7 @@ class StepRatio:
         low, high = (math.exp(bound) for bound in student_bounds(logs, level))
         low = low if under.reached.all() else 0.0
         high = min(high, BOUNDLESS) if above.reached.all() else BOUNDLESS
-        return Interval(value, low, high, self.n_tasks * len(shared), len(shared), level)
+        return Interval(value, low, high, self.n_tasks * len(shared), len(shared), level, bool(np.ptp(logs) == 0))
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class StepsNeeded:
     def interval(self, level: float) -> Interval:
         """The mean over seeds, with Student's t."""
         steps = self.times.steps
-        low, high = student_bounds(steps, level)
+        low, high = map(float, student_bounds(steps, level))
         bound = high if self.times.reached.all() else BOUNDLESS
-        return Interval(float(steps.mean()), low, bound, self.n_tasks * len(steps), len(steps), level)
+        constant = bool(np.ptp(steps) == 0)
+        return Interval(float(steps.mean()), low, bound, self.n_tasks * len(steps), len(steps), level, constant)

@@ -15,7 +15,7 @@ from ctxlearn.expressiveness.wiring import Circuit, assemble
 from ctxlearn.learners import CNP, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.references import GradientDescent
 
-__all__ = ["circuit", "construct", "exact_masks"]
+__all__ = ["circuit", "construct"]
 
 _CIRCUITS: dict[type[Learner], Callable[[Any, str | None], Circuit]] = {
     MatchNet: matchnet,
@@ -65,11 +65,3 @@ def circuit(learner: Learner, *, mask: str | None = None) -> Circuit:
         names = ", ".join(cls.__name__ for cls in _CIRCUITS)
         raise ValueError(f"learner: expected one of {names} (no construction covers others), got {describe(learner)}")
     return make(learner, mask)
-
-
-def exact_masks(learner: Learner) -> list[str]:
-    """The masks under which `construct` gives exactly this learner."""
-    if isinstance(learner, ProtoNet):
-        return ["context_and_self", "full", "causal"]
-    several_steps = isinstance(learner, GradientDescent) and learner.steps > 1
-    return ["context", "context_and_self", "full", *([] if several_steps else ["causal"])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +99,16 @@ class Identification:
             raise ValueError(f"n_context: expected one of {known}, got {describe(n_context)}")
         return self.verdicts[n_context]
 
+    def __repr__(self) -> str:
+        return f"Identification(\n{textwrap.indent(str(self), '    ')}\n)"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the verdicts, and the three best candidates at each context length."""
+        verdicts = "".join(f"<li>{html.escape(line)}</li>" for line in str(self).splitlines())
+        best = self.results[self.results["rank"] <= 3][["n_context", "candidate", "total", "low", "high", "accepted"]]
+        table: str = best.to_html(index=False, float_format=lambda v: f"{v:.2f}", border=0)
+        return f"<ul>{verdicts}</ul>{table}"
+
     def __str__(self) -> str:
         lines = [str(verdict) for verdict in self.verdicts.values()]
         for name, value in self.fitted.items():
@@ -158,8 +170,12 @@ class Identification:
             {verdict.n_context: verdict for verdict in verdicts},
             {v["n_context"]: v["blend"] for v in each},
             {v["n_context"]: v["order_dependence"] for v in each},
-            **{name: facts[name] for name in ("fitted", "n_contexts", "n_replicates", "n_classes", "seed")},
-            tolerance=float(facts.get("tolerance", 0.0)),
+            facts["fitted"],
+            facts["n_contexts"],
+            facts["n_replicates"],
+            facts["n_classes"],
+            facts["seed"],
+            facts.get("tolerance", 0.0),
         )
 
     def write(self, folder: Path | str) -> None:

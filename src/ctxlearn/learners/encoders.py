@@ -106,6 +106,9 @@ class Encoder(nn.Module):
 def _output_size(module: nn.Module, shape: tuple[int, ...]) -> int:
     own = next(module.parameters(), None)
     example = torch.zeros(2, *shape) if own is None else torch.zeros(2, *shape, dtype=own.dtype, device=own.device)
+    declared = getattr(module, "n_outputs", None)
+    if example.is_meta and isinstance(declared, int):
+        return declared  # a learner is laid out, and built after that; operators on this device import torch's compiler
     training = module.training
     try:
         with torch.no_grad():

@@ -85,6 +85,18 @@ class GradientAdaptation:
     changed; frozen parameters (`requires_grad` False) stay as they are; a parameter that the loss does not depend on is
     not moved.
 
+    The loss is a function of all the parameters. Write it with `Functional`, which puts parameters into a module of its own:
+
+        function = Functional(network)
+
+        def loss(parameters):
+            return function(parameters, lambda m: F.cross_entropy(m(x), y))
+
+        adapted = GradientAdaptation(steps=5).adapt(loss, dict(network.named_parameters())).parameters
+        logits = function(adapted, lambda m: m(new_x))
+
+    `torch.func.functional_call` does not do: it writes into the module that it is given. `examples/inner_steps.py` runs.
+
     Attributes:
         steps: inner steps k >= 0; exactly so many are taken.
         step_size: > 0, or k of them, one a step.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ctxlearn.checks import check_features, check_int
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.encoders import MLP, Encoder
-from ctxlearn.learners.functional import Functional, Parameters
+from ctxlearn.learners.functional import Functional, Parameters, refuse_batch_statistics
 from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation
 from ctxlearn.seeding import initial_weights
 
@@ -40,7 +40,7 @@ class MAML(Learner):
         n_features: an int d or the shape of one input.
         n_classes: C >= 2, or None for regression.
         encoder: None for two hidden ReLU layers, "identity", or a module from (M, *shape) to (M, e) that treats
-            its inputs one by one.
+            its inputs one by one; so without batch normalisation, whose running statistics inner steps cannot keep.
         steps: inner steps, >= 0.
         step_size: of the inner steps, > 0, or one for each.
         first_order: take the inner gradients for constants.
@@ -87,6 +87,7 @@ class MAML(Learner):
                 shape = check_features("n_features", n_features)
                 encoder = nn.Sequential(nn.Flatten(1), MLP(math.prod(shape), width, width), nn.ReLU())
             self.network = EncoderAndHead(Encoder(encoder, n_features, width), 1 if n_classes is None else n_classes)
+        refuse_batch_statistics(self.network, "encoder")
         parameters = dict(self.network.named_parameters())
         self.step_sizes = self.adaptation.step_sizes(parameters)
         self._moving = self.adaptation.moving(parameters)
@@ -96,6 +97,22 @@ class MAML(Learner):
         weights = context_x.new_full(context_x.shape[:2], 1 / max(1, context_x.shape[1]))
         parameters = self._descend(context_x, context_y, weights)
         return AdaptedNetwork(parameters, len(context_x))
+
+    def adapt_further(self, state: AdaptedNetwork, context_x: Tensor, context_y: Tensor) -> AdaptedNetwork:
+        """Take the inner steps again, from where `state` has come: on more points, or once more on the same.
+
+        Args:
+            state: what `adapt` or this method returned for B tasks; it is not changed.
+            context_x: points of the same tasks, (B, n, *shape).
+            context_y: their labels, (B, n).
+        """
+        context_x, context_y = self.check_context(context_x, context_y)
+        if len(context_x) != state.n_tasks:
+            raise ValueError(
+                f"context_x: expected points of the {state.n_tasks} tasks adapted to, got {len(context_x)} tasks"
+            )
+        weights = context_x.new_full(context_x.shape[:2], 1 / max(1, context_x.shape[1]))
+        return AdaptedNetwork(self._descend(context_x, context_y, weights, state.parameters), state.n_tasks)
 
     def predict(self, state: AdaptedNetwork, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.n_tasks)
@@ -129,11 +146,14 @@ class MAML(Learner):
     def _output_shape(self) -> tuple[int, ...]:
         return () if self.n_classes is None else (self.n_classes,)
 
-    def _descend(self, x: Tensor, y: Tensor, weights: Tensor) -> Parameters:
-        """Adapted parameters (B, *shape) on the loss sum_i weights_i l_i of points x (B, n, *shape), y and weights (B, n)."""
+    def _descend(self, x: Tensor, y: Tensor, weights: Tensor, start: Parameters | None = None) -> Parameters:
+        """Adapted parameters (B, *shape) on the loss sum_i weights_i l_i of points x (B, n, *shape), y and weights (B, n).
+
+        They begin at `start`, (B, *shape) each; without it at the initial weights.
+        """
         graph = torch.is_grad_enabled()
         with torch.inference_mode(False), torch.set_grad_enabled(graph):
-            start = self._start(len(x))
+            start = self._start(len(x)) if start is None else start
             if x.shape[1] == 0 or not self._moving:
                 return start
             x, y, weights = (t.clone() if t.is_inference() else t for t in (x, y, weights))
@@ -142,7 +162,8 @@ class MAML(Learner):
             if good is None or len(good) == len(x):
                 return {name: result.parameters[name] for name in self._moving}
             # once more without the tasks that diverged: a gradient through them would not be finite
-            again = self._steps(x[good], y[good], weights[good], self._start(len(good))) if len(good) else None
+            kept = {name: p[good] for name, p in start.items()}
+            again = self._steps(x[good], y[good], weights[good], kept) if len(good) else None
             if again is None:
                 return start
             return {name: p.index_copy(0, good, again.parameters[name]) for name, p in start.items()}

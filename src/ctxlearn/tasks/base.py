@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_generator, check_int, describe
 from ctxlearn.episodes import Parameters, Tasks, select
-from ctxlearn.recorded import Recorded
+from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tree import map_tensors
 
 VIOLATED = -15.0
@@ -33,6 +33,9 @@ class TaskFamily(Recorded, ABC):
 
     n_features: int | tuple[int, ...]
     n_classes: int | None
+
+    def __repr__(self) -> str:
+        return recorded_repr(self)
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, check_generator, check_int, describe
 from ctxlearn.episodes import Parameters
-from ctxlearn.recorded import Recorded
+from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tasks.base import VIOLATED, TaskFamily, normal
 
 Latents = dict[str, Tensor]
@@ -32,6 +32,9 @@ class Domains(Recorded, ABC):
 
     n_features: int | tuple[int, ...]
     n_classes: int | None
+
+    def __repr__(self) -> str:
+        return recorded_repr(self)
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
-from ctxlearn.learners.functional import Functional, Parameters
+from ctxlearn.learners.functional import Functional, Parameters, refuse_batch_statistics
 from ctxlearn.learners.gradient import AdaptationDiverged, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.wrapper import Wrapper, expect_learner
 from ctxlearn.tasks.base import TaskFamily
@@ -107,6 +107,7 @@ class Adaptable(Wrapper):
         expect_learner("learner", learner)
         if not isinstance(adaptation, GradientAdaptation):
             raise ValueError(f"adaptation: expected a GradientAdaptation, got {describe(adaptation)}")
+        refuse_batch_statistics(learner, "learner")
         super().__init__(learner)
         self.adaptation = adaptation
         self.step_sizes = adaptation.step_sizes(dict(learner.named_parameters()))
@@ -169,6 +170,7 @@ class MetaAdaptation(Objective):
             raise ValueError(
                 f"batch: expected the domains of a DomainSource, got {describe(batch)}; train with source=DomainSource(...)"
             )
+        refuse_batch_statistics(learner, "learner")
         module, adaptation, step_sizes = self._parts(learner)
         function = Functional(module)  # of this call alone: shards are computed side by side
         seeds = torch.randint(2**62, (2,), generator=generator, device=generator.device).tolist()

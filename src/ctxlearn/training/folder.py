@@ -139,10 +139,14 @@ class RunFolder:
         if self.config.exists():
             held = self.read_config()
             if held["hash"] != run_hash(settings):
-                raise RunFolderError(
-                    f"{self.path} holds another run ({_first_difference(held, settings)});"
-                    " choose another folder, or the settings of that run"
-                )
+                difference = _first_difference(held, settings)
+                way = "choose another folder, or the settings of that run"
+                if difference.startswith("initial_weights"):  # all else is the same
+                    way = (
+                        "the learner was made in the same way but its weights are not those that a new one has: it was trained or"
+                        " changed since. Build the learner anew and train again, or choose another folder"
+                    )
+                raise RunFolderError(f"{self.path} holds another run ({difference}); {way}")
             return True
         strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
         strangers = [s for s in strangers if not s.endswith(".tmp") and s != ".lock"]

@@ -11,11 +11,14 @@ from torch import Tensor
 from ctxlearn.checks import check_float, check_int, describe
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import Recorded
+from ctxlearn.recorded import Recorded, recorded_repr
 
 
 class Objective(Recorded, ABC):
     """Turns a batch into a loss. The generator is seeded by (run seed, step): all shards of a step share it."""
+
+    def __repr__(self) -> str:
+        return recorded_repr(self)
 
     @abstractmethod
     def __call__(self, learner: Learner, batch: Any, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ctxlearn.checks import describe
 from ctxlearn.training.config import TrainingConfig, own_function
@@ -91,7 +92,8 @@ class Average:
         """Take in the weights after a step (0-based); early on the average is over fewer steps than decay says."""
         if self.values:
             decay = min(self.decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(self.values, [p.detach() for p in self._parameters], 1 - decay)
+            update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            update(self.values, [p.detach() for p in self._parameters], step)
 
     def named(self, learner: nn.Module) -> Iterator[tuple[str, Tensor]]:
         """(name, averaged value) of every trained parameter."""

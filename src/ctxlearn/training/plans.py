@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.seeding import Stream, generator_for
 
 Number = int | float
@@ -29,6 +29,9 @@ class Plan(Recorded, ABC):
     """
 
     stop: Number
+
+    def __repr__(self) -> str:
+        return recorded_repr(self)
 
     @abstractmethod
     def value(self, step: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,19 @@ class Run:
     learner: Learner
     folder: Path
     facts: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Run({type(self.learner).__name__} in {str(self.folder)!r}: {self._summary()})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what was trained, and the last rows of its metrics."""
+        name, folder = type(self.learner).__name__, html.escape(str(self.folder))
+        head = f"<p><strong>{name}</strong> in <code>{folder}</code>: {self._summary()}</p>"
+        rows: str = self.metrics.tail(3).to_html(index=False, na_rep="", border=0)
+        return head + rows
+
+    def _summary(self) -> str:
+        return f"weights of step {self.facts['step']} ({self.facts['chosen']}), validation loss {self.facts['validation_loss']:.4g}"
 
     @property
     def metrics(self) -> pd.DataFrame:

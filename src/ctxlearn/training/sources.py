@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
-from ctxlearn.recorded import Recorded
+from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tasks.base import TaskFamily
 
 
@@ -19,6 +19,9 @@ class Source(Recorded, ABC):
     A source with state (where a curriculum stands) gives it in `state_dict` as tensors, numbers and strings, and takes
     it back in `load_state_dict`; it is kept in every checkpoint.
     """
+
+    def __repr__(self) -> str:
+        return recorded_repr(self)
 
     @abstractmethod
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Any:

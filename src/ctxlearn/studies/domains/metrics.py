@@ -57,13 +57,11 @@ def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
     for arm, training in arms.items():
         calls[arm, 0] = lab.call(unadapted_error, training, part, seed)
         calls |= {(arm, size): lab.call(adapted_error, training, part, size, seed) for size in part.sizes}
-    references = [(KNOWN, 0), (UNKNOWN, 0), (CHANCE, 0)]
-    references += [(GIVEN, size) for size in part.sizes if part.domains.n_classes is None]
-    calls |= {
-        (predictor, size): lab.call(reference_error, predictor, part, size, seed) for predictor, size in references
-    }
-    for (predictor, size), asked in calls.items():
-        yield lab.Measurement((name, predictor, size), seed, asked, f"domains of {name}, seed {seed}")
+    given = [(GIVEN, size) for size in part.sizes if part.domains.n_classes is None]
+    for predictor, size in [(KNOWN, 0), (UNKNOWN, 0), (CHANCE, 0), *given]:
+        calls[predictor, size] = lab.call(reference_error, predictor, part, size, seed)
+    for key, asked in calls.items():
+        yield lab.Measurement((name, *key), seed, asked, f"domains of {name}, seed {seed}")
     yield lab.Measurement((name, GATE_KEY), seed, lab.call(gate_error, arms[M2], part, seed))
 
 
@@ -86,12 +84,9 @@ def adapted_error(learner: Learner, part: Part, size: int, seed: int, threads: i
         scores = {way: np.stack([found[way] for found in tried]) for way in tried[0]}
         way = best_way(scores, scores[NOT_AT_ALL])
         tested = workers.map(partial(_test, learner, size, way), meet(part, seed, Stream.TEST, part.n_test))
-    facts = {
-        "way": way._asdict(),
-        "validation": float(scores[way].mean()),
-        "diverged": sum(diverged for _, diverged in tested),
-    }
-    return {"error": np.stack([error for error, _ in tested]), "facts": facts}
+    errors, diverged = zip(*tested, strict=True)
+    facts = {"way": way._asdict(), "validation": float(scores[way].mean()), "diverged": sum(diverged)}
+    return {"error": np.stack(errors), "facts": facts}
 
 
 def _explore(part: Part, learner: Learner, size: int, limit: int, met: Met) -> dict[Way, np.ndarray]:
@@ -131,10 +126,10 @@ def reference_error(predictor: str, part: Part, size: int, seed: int, threads: i
 
 
 def _reference(predictor: str, part: Part, size: int, met: Met) -> np.ndarray:
-    if predictor == CHANCE:
-        if met.truth is None:
-            return np.full(met.probe.n_points, 1 - 1 / (met.probe.n_classes or 1))
+    if predictor == CHANCE and met.truth is not None:
         return np.asarray(met.truth.double().square().mean(0).numpy())
+    if predictor == CHANCE:
+        return np.full(met.probe.n_points, 1 - 1 / (met.probe.n_classes or 1))
     if met.truth is None:
         return score(BayesOptimal(met.family if predictor == KNOWN else part.domains.pooled()), met)
     assert isinstance(part.domains, GaussianWeights)
@@ -160,8 +155,6 @@ def found(name: str, part: Part, numbers: lab.Numbers) -> Measured:
 def results(numbers: lab.Numbers) -> pd.DataFrame:
     """One row per kind of domains, predictor, adaptation tasks, context length and seed; -1 is the mean over lengths."""
     errors = numbers["error"]
-    tables = [
-        samples.frame("family", "learner", "adaptation_tasks", bounded=False)
-        for samples in (errors.map(lambda error: error.averaged(slice(None))), errors)
-    ]
-    return pd.concat(tables, ignore_index=True)
+    means = errors.map(lambda error: error.averaged(slice(None)))
+    axes = ("family", "learner", "adaptation_tasks")
+    return pd.concat([found.frame(*axes, bounded=False) for found in (means, errors)], ignore_index=True)

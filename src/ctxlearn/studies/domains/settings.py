@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ctxlearn import lab
 from ctxlearn.learners import GradientAdaptation, InContextTransformer
@@ -37,23 +37,18 @@ class Part:
     Attributes:
         domains: the distribution over domains.
         n_points: N points per task.
-        width: of the model, both arms.
-        depth: blocks.
-        heads: of each block.
+        width, depth, heads: of the model, both arms.
         meta_steps: optimiser steps of M2.
         n_domains: domains per meta-step.
         n_tasks: tasks of a domain to adapt to in an inner step, and as many fresh ones.
         inner_steps: of M2.
         inner_size: their step size at the start; it is learned, for each parameter tensor and step.
         batch: tasks per step of in-context learning.
-        optimizer: of both arms.
-        learning_rate: of AdamW, both arms.
+        optimizer, learning_rate: of both arms.
         sizes: adaptation tasks per domain at the test.
         limits: most adaptation steps, for each size.
-        adamw_rates: tried on validation domains.
-        sgd_rates: likewise.
-        n_validation: validation domains.
-        n_test: test domains for each training seed.
+        adamw_rates, sgd_rates: tried on validation domains.
+        n_validation, n_test: validation domains, and test domains for each training seed.
         n_test_tasks: tasks on which a domain is measured.
     """
 
@@ -102,23 +97,25 @@ class Part:
 Sizes = Mapping[str, Part]
 """Of one profile: its kinds of domains by name."""
 
-SMOKE: dict[str, Any] = {
-    "width": 8,
-    "depth": 1,
-    "n_tasks": 4,
-    "inner_steps": 2,
-    "batch": 8,
-    "sizes": (4, 8),
-    "limits": (4, 6),
-    "adamw_rates": (3e-3,),
-    "sgd_rates": (0.01,),
-    "n_validation": 2,
-    "n_test": 3,
-}
+SMOKE = partial(
+    Part,
+    width=8,
+    depth=1,
+    n_tasks=4,
+    inner_steps=2,
+    batch=8,
+    sizes=(4, 8),
+    limits=(4, 6),
+    adamw_rates=(3e-3,),
+    sgd_rates=(0.01,),
+    n_validation=2,
+    n_test=3,
+)
+PAPER = partial(Part, width=128, depth=4, heads=4, meta_steps=24_000, n_domains=4, n_test=48)
 PROFILES: dict[str, Sizes] = {
     "smoke": {
-        REGRESSION: Part(GaussianWeights(2), n_points=5, meta_steps=4, n_test_tasks=6, **SMOKE),
-        CLASSIFICATION: Part(GaussianHalfSpaces(2), n_points=4, meta_steps=3, n_test_tasks=4, **SMOKE),
+        REGRESSION: SMOKE(GaussianWeights(2), n_points=5, meta_steps=4, n_test_tasks=6),
+        CLASSIFICATION: SMOKE(GaussianHalfSpaces(2), n_points=4, meta_steps=3, n_test_tasks=4),
     },
     "quick": {
         REGRESSION: Part(GaussianWeights()),
@@ -134,18 +131,8 @@ PROFILES: dict[str, Sizes] = {
     },
     # ten times the training of a four times wider network, and twice as many test domains
     "paper": {
-        REGRESSION: Part(GaussianWeights(), width=128, depth=4, heads=4, meta_steps=24_000, n_domains=4, n_test=48),
-        CLASSIFICATION: Part(
-            GaussianHalfSpaces(),
-            width=128,
-            depth=4,
-            heads=4,
-            meta_steps=24_000,
-            n_domains=4,
-            inner_size=0.1,
-            sgd_rates=(0.01, 0.03, 0.1),
-            n_test=48,
-        ),
+        REGRESSION: PAPER(GaussianWeights()),
+        CLASSIFICATION: PAPER(GaussianHalfSpaces(), inner_size=0.1, sgd_rates=(0.01, 0.03, 0.1)),
     },
 }
 
@@ -163,27 +150,6 @@ def fresh_learner(part: Part, seed: int) -> InContextTransformer:
     )
 
 
-def m2_training(name: str, part: Part, seed: int) -> lab.Training:
-    """M2: a learner with learned inner step sizes, over domains. A shard has one domain."""
-    source = DomainSource(part.domains, 1, part.n_tasks, part.n_tasks, part.n_points)
-    learner = Adaptable(fresh_learner(part, seed), part.adaptation)
-    config = TrainingConfig(
-        steps=part.meta_steps,
-        tasks_per_step=part.n_domains * part.n_tasks,
-        shards=part.n_domains,
-        n_points=part.n_points,
-        optimizer=part.optimizer,
-        learning_rate=part.learning_rate,
-        averaging=0.99,
-        seed=seed,
-        checkpoint_every=100,
-    )
-    cost = sum(p.numel() for p in learner.parameters()) * part.passes_per_meta_step
-    return lab.Training(
-        f"M2, {name}, seed {seed}", learner, source, config, MetaAdaptation(divergence="skip"), cost=cost
-    )
-
-
 def icl_training(name: str, part: Part, seed: int) -> lab.Training:
     """In-context learning: the plain loss on tasks each of a domain of its own."""
     config = TrainingConfig(
@@ -197,6 +163,21 @@ def icl_training(name: str, part: Part, seed: int) -> lab.Training:
         seed=seed,
         checkpoint_every=2000,
     )
-    return lab.Training(
-        f"ICL, {name}, seed {seed}", fresh_learner(part, seed), part.domains.pooled(), config, AllPrefixes()
+    learner = fresh_learner(part, seed)
+    return lab.Training(f"{ICL}, {name}, seed {seed}", learner, part.domains.pooled(), config, AllPrefixes())
+
+
+def m2_training(name: str, part: Part, seed: int) -> lab.Training:
+    """M2: a learner with learned inner step sizes, over domains. A shard has one domain."""
+    learner = Adaptable(fresh_learner(part, seed), part.adaptation)
+    source = DomainSource(part.domains, 1, part.n_tasks, part.n_tasks, part.n_points)
+    config = replace(
+        icl_training(name, part, seed).config,
+        steps=part.meta_steps,
+        tasks_per_step=part.n_domains * part.n_tasks,
+        shards=part.n_domains,
+        checkpoint_every=100,
     )
+    cost = sum(p.numel() for p in learner.parameters()) * part.passes_per_meta_step
+    objective = MetaAdaptation(divergence="skip")
+    return lab.Training(f"{M2}, {name}, seed {seed}", learner, source, config, objective, cost=cost)

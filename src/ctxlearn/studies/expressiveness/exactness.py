@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ctxlearn import lab
 from ctxlearn.evaluation.statistics import Interval
-from ctxlearn.expressiveness import circuit, construct, exact_masks
+from ctxlearn.expressiveness import construct
+from ctxlearn.expressiveness.exactness import compare
 from ctxlearn.learners import Learner
 from ctxlearn.references import GradientDescent
 from ctxlearn.seeding import Stream, generator_for
@@ -65,40 +66,9 @@ def measurements(
 
 
 def exactness(learners: Mapping[str, Learner], n_tasks: int, seed: int) -> dict[str, object]:
-    """Each construction under every mask where it is exact, at every context length.
-
-    Returns:
-        Facts, one row per learner, mask and n_context: the transformer's blocks, width, heads (of each block that has
-        some) and kinds of attention; error64 and error32, the largest |difference| of log-probabilities in either
-        precision; log_odds, the learner's largest, so that one sees what the error is an error of; n_contexts compared.
-    """
-    probes = {n: contexts(n, n_tasks, seed) for n in LENGTHS}
-    rows = []
-    for name, given in learners.items():
-        learner = copy.deepcopy(given).double().eval()
-        for mask in exact_masks(learner):
-            built = construct(learner, mask=mask)
-            layers = [layer for layer in circuit(learner, mask=mask).layers if layer.heads]
-            kinds = [("cosine " if one.normalised else "") + one.attention.replace("_mean", " / n") for one in layers]
-            about = {
-                "name": name,
-                "mask": mask,
-                "blocks": len(built.blocks),
-                "width": built.width,
-                "heads": max(block.heads for block in built.block_configs),
-                "attention": ", ".join(dict.fromkeys(kinds)),
-            }
-            pair = learner, built
-            narrow = [copy.deepcopy(model).float() for model in pair]
-            for n, (x, y, query) in probes.items():
-                wide = log_probabilities(pair, x, y, query)
-                gaps = {
-                    "error64": wide[0] - wide[1],
-                    "error32": log_probabilities(narrow, x.float(), y, query.float()).diff(dim=0),
-                    "log_odds": wide[0, ..., 1] - wide[0, ..., 0],
-                }
-                most = {size: float(gap.abs().max()) for size, gap in gaps.items()}
-                rows.append({**about, "n_context": n, **most, "n_contexts": len(x)})
+    """The facts: rows of `ctxlearn.expressiveness.exactness.compare` of each learner, with its name."""
+    probes = [contexts(n, n_tasks, seed) for n in LENGTHS]
+    rows = [{"name": name, **row} for name, learner in learners.items() for row in compare(learner, probes)]
     return {"facts": rows}
 
 
@@ -116,12 +86,6 @@ def contexts(n: int, n_tasks: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     x, y = (torch.cat(part) for part in zip(*parts, strict=True))
     x = x.double()
     return x[:, :n], y[:, :n], x[:, n:]
-
-
-@torch.no_grad()
-def log_probabilities(pair: Sequence[Learner], x: Tensor, y: Tensor, query: Tensor) -> Tensor:
-    """Of a learner and its construction (2, B, q, C), computed in the precision of the inputs, returned in float64."""
-    return torch.stack([model(x, y, query).log_softmax(-1).double() for model in pair])
 
 
 def descent(kind: str, steps: int, trained: Learner | None = None) -> GradientDescent:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from ctxlearn import lab
 from ctxlearn.studies.images.claims import decide_claims
 from ctxlearn.studies.images.fine_tuning import adapted_accuracies, script_measurements
-from ctxlearn.studies.images.metrics import SCRIPTS, accuracies, episode_measurements
-from ctxlearn.studies.images.page import sections
-from ctxlearn.studies.images.settings import CLASSICAL, ICL, PIXELS, PROFILES, Sizes, trainings
+from ctxlearn.studies.images.metrics import accuracies, episode_measurements
+from ctxlearn.studies.images.page import headline, sections
+from ctxlearn.studies.images.settings import PROFILES, Sizes, trainings
 
 
 def plan(sizes: Sizes, seed: int) -> list[lab.Measurement]:
@@ -22,37 +22,24 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Measurement]:
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
-    accuracy, adapted = accuracies(sizes, numbers), adapted_accuracies(sizes.meta.sizes, numbers)
+    accuracy, adapted = accuracies(sizes, numbers), adapted_accuracies(sizes, numbers)
     percents = adapted.map(lambda found: 100 * found)
     claims = decide_claims(sizes, accuracy, percents)
-    results = lab.Samples(
-        {
-            (name, f"{place}, {way}-way", int(way) * int(shots)): found
-            for (name, place, way, shots), found in accuracy.items()
-        }
-    ).frame("learner", "family", "length")
+    episodes = {(name, f"{on}, {n}-way", int(n) * int(k)): found for (name, on, n, k), found in accuracy.items()}
+    results = lab.Samples(episodes).frame("learner", "family", "length")
     return lab.Page(
         title="Does a model that learns in context learn to read new scripts?",
-        asked="Shown a few images of each of N characters of a writing system that it never saw, does an in-context transformer tell new "
-        "images of them apart as well as learners made for few examples do, and better than comparing pixels?",
-        found=f"{_found(sizes, accuracy)} {lab.tally(claims)}",
-        sure=f"{lab.count(sizes.n_tasks, 'episode')} of each kind per seed, {lab.count(numbers.seeds, 'training seed')}; episodes share the "
-        "scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder, one training length, short enough for "
-        "two cores: a learner far below the others here may have been given too few steps and not be worse.",
+        asked="Shown a few images of each of N characters of a writing system that it never saw, does an in-context"
+        " transformer tell new images of them apart as well as learners made for few examples do, and better than comparing"
+        " pixels?",
+        found=f"{headline(sizes, accuracy)} {lab.tally(claims)}",
+        sure=f"{lab.count(sizes.n_tasks, 'episode')} of each kind per seed, {lab.count(numbers.seeds, 'training seed')}."
+        " Episodes share the scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder,"
+        " one training length, short enough for two cores: a learner far below the others may have had too few steps.",
         claims=claims,
         results=results.drop(columns="n_context").rename(columns={"length": "n_context"}),
         sections=sections(sizes, accuracy, percents),
         tables={"adapting": adapted.frame("arm", "episodes").drop(columns="n_context")},
-    )
-
-
-def _found(sizes: Sizes, accuracy: lab.Samples) -> str:
-    way, shots = sizes.ways[0], sizes.shots[-1]
-    means = {name: lab.percent(accuracy[name, SCRIPTS, way, shots].mean()) for name in (ICL, *CLASSICAL, PIXELS)}
-    others = ", ".join(f"{name} {means[name]}" for name in CLASSICAL)
-    return (
-        f"On unseen scripts, {way}-way {shots}-shot, in-context learning gets {means[ICL]} % right ({others}), the nearest neighbour on pixels "
-        f"{means[PIXELS]} %."
     )
 
 

@@ -17,14 +17,11 @@ def decide_claims(sizes: Sizes, accuracy: lab.Samples, adapted: lab.Samples) -> 
 
     Args:
         sizes: of the profile.
-        accuracy: shares per episode, see `metrics.accuracies`.
-        adapted: accuracy in % per script, by arm and episodes adapted to.
+        accuracy: shares, see `metrics.accuracies`.
+        adapted: in %, see `fine_tuning.adapted_accuracies`.
     """
-    claims = []
-    for way in sizes.ways:
-        for shots in sizes.shots:
-            claims += _unseen_scripts(accuracy, way, shots)
-    return [*claims, *_training(sizes, accuracy), *_adapting(sizes, adapted)]
+    episodes = [one for way in sizes.ways for shots in sizes.shots for one in _unseen_scripts(accuracy, way, shots)]
+    return [*episodes, *_training(sizes, accuracy), *_adapting(sizes, adapted)]
 
 
 def _unseen_scripts(accuracy: lab.Samples, way: int, shots: int) -> list[lab.Claim]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ctxlearn import lab
 from ctxlearn.episodes import Tasks
+from ctxlearn.evaluation.queries import score_queries
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.images.metrics import answer
 from ctxlearn.studies.images.settings import ICL, M2, Meta, Sizes
 from ctxlearn.tasks import Glyphs, Labelled
 from ctxlearn.threads import Workers
@@ -25,8 +25,7 @@ OWN = "M2, its own steps"
 FINE_TUNING, INNER_STEPS = "fine-tuning", "inner steps"
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(NamedTuple):
     """A script that no training saw, in two halves of disjoint characters.
 
     Attributes:
@@ -60,15 +59,11 @@ def script_measurements(
     """Both arms on new scripts, fine-tuned; M2 by its own inner steps, too."""
     way = sizes.ways[0]
     arms = {ICL: (ICL, FINE_TUNING), M2: (M2, FINE_TUNING), OWN: (M2, INNER_STEPS)}
-    return [
-        lab.Measurement(
-            (arm, "new scripts"),
-            seed,
-            lab.call(adapted_accuracy, trained[name, way], how, way, sizes.meta, seed),
-            f"new scripts, seed {seed}",
-        )
-        for arm, (name, how) in arms.items()
-    ]
+    found = []
+    for arm, (name, how) in arms.items():
+        asked = lab.call(adapted_accuracy, trained[name, way], how, way, sizes.meta, seed)
+        found.append(lab.Measurement((arm, "new scripts"), seed, asked, f"new scripts, seed {seed}"))
+    return found
 
 
 def adapted_accuracy(
@@ -84,34 +79,28 @@ def _on_script(learner: Learner, how: str, way: int, meta: Meta, seed: int, scri
     found = [learner]
     for size in meta.sizes:
         tasks = script.adaptation.tasks(torch.arange(size))
-        if how == INNER_STEPS:
+        if how == FINE_TUNING:
+            tuned = adapt_to_domain(
+                learner,
+                tasks,
+                held_out=0.125,
+                steps=meta.adaptation_steps,
+                batch=16,
+                check_every=max(1, meta.adaptation_steps // 4),
+                learning_rate=3e-4,
+                objective=RandomShots(),
+                seed=seed,
+            )
+        else:
             tuned = copy.deepcopy(learner)
             assert isinstance(tuned, Adaptable)
             take_inner_steps(tuned, tasks, RandomShots())
-            found.append(tuned)
-        else:
-            found.append(
-                adapt_to_domain(
-                    learner,
-                    tasks,
-                    held_out=0.125,
-                    steps=meta.adaptation_steps,
-                    batch=16,
-                    check_every=max(1, meta.adaptation_steps // 4),
-                    learning_rate=3e-4,
-                    objective=RandomShots(),
-                    seed=seed,
-                )
-            )
-    return [float(answer(each, script.probe, way, way, threads=1).mean()) for each in found]
+        found.append(tuned)
+    return [float(score_queries(each, script.probe, way, way).mean()) for each in found]
 
 
-def adapted_accuracies(meta_sizes: Sequence[int], numbers: lab.Numbers) -> lab.Samples:
+def adapted_accuracies(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:
     """Per arm and episodes adapted to (0: none): share of right answers on each new script."""
-    return lab.Samples(
-        {
-            (key[0], size): found.at(i)
-            for key, found in numbers["adapted"].items()
-            for i, size in enumerate((0, *meta_sizes))
-        }
-    )
+    adapted = (0, *sizes.meta.sizes)
+    found = numbers["adapted"].items()
+    return lab.Samples({(key[0], size): each.at(i) for key, each in found for i, size in enumerate(adapted)})

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
-from torch import Tensor
 
 from ctxlearn import lab
-from ctxlearn.episodes import Tasks
-from ctxlearn.evaluation.curves import score_output
+from ctxlearn.evaluation.queries import score_queries
 from ctxlearn.learners import Learner, MoreWays
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images.settings import (
@@ -29,12 +27,10 @@ from ctxlearn.studies.images.settings import (
     shifted,
 )
 from ctxlearn.tasks import Labelled, TaskFamily, glyphs
-from ctxlearn.threads import Workers
 
 SCRIPTS, DIGITS = "unseen scripts", "handwritten digits"
 NEW_ALPHABETS, NEW_KINDS = "unseen alphabets", "syllabaries and logographs"
 GROUPED = "in groups"
-CHUNK = 10
 
 
 def families(way: int) -> dict[str, Callable[[int], TaskFamily]]:
@@ -61,38 +57,31 @@ def episode_measurements(
     """All learners on the same episodes of each place and number of ways."""
     few, many = sizes.ways[0], sizes.ways[-1]
     found = []
+
+    def ask(place: str, way: int, family: lab.Call, contestants: Mapping[str, lab.Contestant]) -> None:
+        for name, learner in {**contestants, PIXELS: fresh_learner(PIXELS, sizes, way, seed)}.items():
+            first = sizes.n_grouped if name == GROUPED else sizes.n_tasks
+            asked = lab.call(episode_accuracy, learner, family, way, list(sizes.shots), sizes.n_tasks, first, seed)
+            found.append(lab.Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
+
+    groups = lab.call(in_groups, trained[ICL, few], many)
+    further: dict[int, dict[str, lab.Contestant]] = {
+        few: {RANDOM: trained[RANDOM, few]},
+        many: {CURRICULUM: trained[CURRICULUM, many], GROUPED: groups},
+    }
     for way in sizes.ways:
-        contestants: dict[str, lab.Contestant] = {name: trained[name, way] for name in (ICL, *CLASSICAL)}
-        contestants[PIXELS] = fresh_learner(PIXELS, sizes, way, seed)
+        plain = {name: trained[name, way] for name in (ICL, *CLASSICAL)}
         for place, make in families(way).items():
-            more: dict[str, lab.Contestant] = {}
-            if place == SCRIPTS and way == few:
-                more[RANDOM] = trained[RANDOM, few]
-            if place == SCRIPTS and way == many:
-                more[CURRICULUM] = trained[CURRICULUM, many]
-                more[GROUPED] = lab.call(in_groups, trained[ICL, few], many)
-            found += _measurements(sizes, place, way, lab.call(make, way), contestants | more, seed)
-    kinds: dict[str, lab.Contestant] = {each: trained[each, few] for name in SHIFTED for each in (name, shifted(name))}
-    kinds[PIXELS] = fresh_learner(PIXELS, sizes, few, seed)
+            ask(place, way, lab.call(make, way), {**plain, **(further.get(way, {}) if place == SCRIPTS else {})})
+    kinds = {each: trained[each, few] for name in SHIFTED for each in (name, shifted(name))}
     for place, kept in ((NEW_ALPHABETS, ALPHABETS), (NEW_KINDS, OTHERS)):
-        found += _measurements(sizes, place, few, lab.call(scripts, few, kept), kinds, seed)
+        ask(place, few, lab.call(scripts, few, kept), kinds)
     return found
 
 
 def in_groups(learner: Learner, way: int) -> MoreWays:
     """A learner of few ways that is shown groups of the classes."""
     return MoreWays(learner, way)
-
-
-def _measurements(
-    sizes: Sizes, place: str, way: int, family: lab.Call, contestants: Mapping[str, lab.Contestant], seed: int
-) -> list[lab.Measurement]:
-    found = []
-    for name, learner in contestants.items():
-        first = sizes.n_grouped if name == GROUPED else sizes.n_tasks
-        asked = lab.call(episode_accuracy, learner, family, way, list(sizes.shots), sizes.n_tasks, first, seed)
-        found.append(lab.Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
-    return found
 
 
 def episode_accuracy(
@@ -119,39 +108,15 @@ def episode_accuracy(
     """
     tasks = family.sample(n_tasks, way * (MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way))
     asked = tasks.tasks(torch.arange(min(first, n_tasks)))
-    return {"accuracy": np.stack([answer(learner, asked, way * k, way, threads) for k in shots], axis=-1)}
-
-
-def answer(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, threads: int) -> np.ndarray:
-    """Share of the last points of each task that a learner gets right from its first ones, (T,)."""
-
-    def part(rows: Tensor) -> Tensor:
-        few = tasks.tasks(rows)
-        x, y = few.x, few.y
-        with torch.inference_mode():
-            out = learner(x[:, :n_context], y[:, :n_context], x[:, -n_queries:])
-        return score_output(out, y[:, -n_queries:], tasks.n_classes).double().mean(1)
-
-    learner.eval()
-    with Workers(threads) as workers:
-        parts = workers.map(
-            part, [torch.arange(i, min(i + CHUNK, tasks.n_tasks)) for i in range(0, tasks.n_tasks, CHUNK)]
-        )
-    return torch.cat(parts).numpy()
+    return {
+        "accuracy": np.stack([score_queries(learner, asked, way * k, way, threads=threads) for k in shots], axis=-1)
+    }
 
 
 def accuracies(sizes: Sizes, numbers: lab.Numbers) -> lab.Samples:
-    """Per learner, place, N and K: share of right answers in each episode.
-
-    Learners of one place, N and K have the same episodes; one with fewer has the first of them.
-    """
-    return lab.Samples(
-        {
-            (*key, shots): found.at(i)
-            for key, found in numbers["accuracy"].items()
-            for i, shots in enumerate(sizes.shots)
-        }
-    )
+    """Per learner, place, N and K: share of right answers in each episode; those of one place, N and K have the same episodes."""
+    found = numbers["accuracy"].items()
+    return lab.Samples({(*key, k): each.at(i) for key, each in found for i, k in enumerate(sizes.shots)})
 
 
 def gain(accuracy: lab.Samples, name: str, baseline: str, place: str, way: int, shots: int) -> lab.Paired:

@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ctxlearn import lab
+from ctxlearn import lab, learners, training
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
-from ctxlearn.learners import (
-    CNP,
-    MAML,
-    BlockConfig,
-    Conv4,
-    GradientAdaptation,
-    InContextTransformer,
-    Learner,
-    MatchNet,
-    ProtoNet,
-)
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import Pooled, TaskFamily, glyphs
-from ctxlearn.training import (
-    Adaptable,
-    Curriculum,
-    DomainSource,
-    MetaAdaptation,
-    Plan,
-    RandomShots,
-    Source,
-    Stairs,
-    TrainingConfig,
-)
 
 ICL, PIXELS = "InContextTransformer", "NearestNeighbor"
 RANDOM = "InContextTransformer (random start)"
 CLASSICAL = ("MatchNet", "ProtoNet", "CNP", "MAML")
 SHIFTED = (ICL, "ProtoNet")
 """Learners that are also trained on alphabets alone."""
+M2, CURRICULUM = "M2", "curriculum over ways"
+ALPHABETS, OTHERS = ["alphabet"], ["syllabary", "logograph"]
 SHAPE = (1, 28, 28)
 MOST_SHOTS = 5
-M2 = "M2"
-CURRICULUM = "curriculum over ways"
-ALPHABETS = ["alphabet"]
-OTHERS = ["syllabary", "logograph"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +61,7 @@ class Sizes:
         steps: optimiser steps of each training, by way; all learners have as many.
         tasks_per_step: B, by way.
         channels: of the encoder's blocks, a Conv-4.
-        width: of the transformer.
-        depth: of the transformer.
+        width, depth: of the transformer.
         n_tasks: test episodes of each N and K, per seed.
         n_grouped: of these, how many are also answered by a learner of fewer ways, in groups.
         every: steps of the curriculum at each number of ways below the last.
@@ -131,17 +106,17 @@ PROFILES = {
         (5, 20), (1, 5), {5: 2400, 20: 800}, {5: 8, 20: 4}, (16, 32, 64, 64), 128, 3, 600, 150, 130, Meta(800)
     ),
     "paper": Sizes(
-        (5, 20),
-        (1, 5),
-        {5: 60_000, 20: 60_000},
-        {5: 64, 20: 16},
-        (64, 64, 64, 64),
-        256,
-        4,
-        2000,
-        2000,
-        5000,
-        Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
+        ways=(5, 20),
+        shots=(1, 5),
+        steps={5: 60_000, 20: 60_000},
+        tasks_per_step={5: 64, 20: 16},
+        channels=(64, 64, 64, 64),
+        width=256,
+        depth=4,
+        n_tasks=2000,
+        n_grouped=2000,
+        every=5000,
+        meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
     ),
 }
 
@@ -152,25 +127,24 @@ def training_family(way: int, alphabets: bool = False) -> Pooled:
     return glyphs("train", way, ALPHABETS if alphabets else None, augment="turn")
 
 
-def fresh_learner(name: str, sizes: Sizes, way: int, seed: int) -> Learner:
+def fresh_learner(name: str, sizes: Sizes, way: int, seed: int) -> learners.Learner:
     """An untrained learner by its name, all on the same encoder."""
-    encoder = Conv4(1, sizes.channels, seed=seed)
+    encoder = learners.Conv4(1, sizes.channels, seed=seed)
     if name == ICL:
         return StartsAsPrototypes(SHAPE, way, encoder, sizes.width, sizes.depth, hidden=2 * sizes.width, seed=seed)
     if name == RANDOM:
-        blocks = [BlockConfig(4, hidden=2 * sizes.width, activation="relu")] * sizes.depth
-        return InContextTransformer(SHAPE, way, width=sizes.width, blocks=blocks, encoder=encoder, seed=seed)
+        blocks = [learners.BlockConfig(4, hidden=2 * sizes.width, activation="relu")] * sizes.depth
+        return learners.InContextTransformer(SHAPE, way, width=sizes.width, blocks=blocks, encoder=encoder, seed=seed)
     if name == "MAML":  # second order costs twice the time of all others together
-        return MAML(SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed)
+        return learners.MAML(
+            SHAPE, way, encoder=encoder, steps=3, step_size=0.1, first_order=True, divergence="keep", seed=seed
+        )
     if name == PIXELS:
         return NearestNeighbor(None, way)
-    makers: dict[str, Callable[..., Learner]] = {
-        # shares of cosines, at most 1, are never sure of a class
-        "MatchNet": functools.partial(MatchNet, similarity="dot"),
-        "ProtoNet": ProtoNet,
-        "CNP": CNP,
-    }
-    return makers[name](SHAPE, way, encoder=encoder, seed=seed)
+    if name == "MatchNet":  # shares of cosines, at most 1, are never sure of a class
+        return learners.MatchNet(SHAPE, way, encoder=encoder, similarity="dot", seed=seed)
+    maker: Callable[..., learners.Learner] = {"ProtoNet": learners.ProtoNet, "CNP": learners.CNP}[name]
+    return maker(SHAPE, way, encoder=encoder, seed=seed)
 
 
 def shifted(name: str) -> str:
@@ -181,38 +155,30 @@ def shifted(name: str) -> str:
 def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     """Every training of one seed, by name and ways; all learners of a number of ways have the same steps, tasks and encoder."""
     few, many = sizes.ways[0], sizes.ways[-1]
-    found = {
-        (name, way): _training(name, sizes, way, seed, training_family(way))
-        for way in sizes.ways
-        for name in (ICL, *CLASSICAL)
-    }
-    found[RANDOM, few] = _training(RANDOM, sizes, few, seed, training_family(few))
+    found = {}
+
+    def train(
+        key: str, name: str, way: int, source: TaskFamily | training.Source | None = None, words: str = ""
+    ) -> None:
+        learner, config = fresh_learner(name, sizes, way, seed), plain_config(sizes, way, seed, name == RANDOM)
+        title = f"{name}, {way}-way{words}, seed {seed}"
+        found[key, way] = lab.Training(title, learner, source or training_family(way), config, training.RandomShots())
+
+    for way in sizes.ways:
+        for name in (ICL, *CLASSICAL):
+            train(name, name, way)
+    train(RANDOM, RANDOM, few)
     for name in SHIFTED:
-        family = training_family(few, alphabets=True)
-        found[shifted(name), few] = _training(name, sizes, few, seed, family, " on alphabets")
-    found[CURRICULUM, many] = _training(ICL, sizes, many, seed, curriculum(sizes), " by a curriculum")
+        train(shifted(name), name, few, training_family(few, alphabets=True), " on alphabets")
+    train(CURRICULUM, ICL, many, curriculum(sizes), " by a curriculum")
     found[M2, few] = m2_training(sizes, few, seed)
     return found
 
 
-def curriculum(sizes: Sizes) -> Curriculum:
-    """From the fewest ways to the most, with as many tasks per step throughout, so with fewer images at first."""
-    few, many = sizes.ways[0], sizes.ways[-1]
-    rounds = MOST_SHOTS + 1
-    plans: dict[str, Plan] = {
-        "domains.n_way": Stairs(few, many, few, sizes.every),
-        "n_points": Stairs(rounds * few, rounds * many, rounds * few, sizes.every),
-    }
-    return Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
-
-
-def _training(
-    name: str, sizes: Sizes, way: int, seed: int, source: TaskFamily | Source, words: str = ""
-) -> lab.Training:
-    adamw, muon = sizes.learning_rate, sizes.muon_learning_rate
-    if name == RANDOM:
-        adamw, muon = sizes.random_start
-    config = TrainingConfig(
+def plain_config(sizes: Sizes, way: int, seed: int, random_start: bool = False) -> training.TrainingConfig:
+    """Of every training but M2's."""
+    adamw, muon = sizes.random_start if random_start else (sizes.learning_rate, sizes.muon_learning_rate)
+    return training.TrainingConfig(
         steps=sizes.steps[way],
         tasks_per_step=sizes.tasks_per_step[way],
         n_points=way * (MOST_SHOTS + 1),
@@ -221,27 +187,31 @@ def _training(
         learning_rate=adamw,
         muon_learning_rate=muon,
     )
-    learner = fresh_learner(name, sizes, way, seed)
-    return lab.Training(f"{name}, {way}-way{words}, seed {seed}", learner, source, config, RandomShots())
+
+
+def curriculum(sizes: Sizes) -> training.Curriculum:
+    """From the fewest ways to the most, with as many tasks per step throughout, so with fewer images at first."""
+    few, many = sizes.ways[0], sizes.ways[-1]
+    rounds = MOST_SHOTS + 1
+    plans: dict[str, training.Plan] = {
+        "domains.n_way": training.Stairs(few, many, few, sizes.every),
+        "n_points": training.Stairs(rounds * few, rounds * many, rounds * few, sizes.every),
+    }
+    return training.Curriculum(training_family(many), sizes.tasks_per_step[many] // 2, rounds * many, plans)
 
 
 def m2_training(sizes: Sizes, way: int, seed: int) -> lab.Training:
     """M2 over scripts: first order, by inner steps on the encoder. A shard has one script."""
     meta = sizes.meta
-    rounds = 2 * meta.shots + 1
-    source = DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, rounds * way)
-    adaptation = GradientAdaptation(meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*")
-    config = TrainingConfig(
-        steps=meta.steps,
-        tasks_per_step=meta.n_domains * meta.n_tasks,
-        shards=meta.n_domains,
-        n_points=rounds * way,
-        learning_rate=sizes.learning_rate,
-        muon_learning_rate=sizes.muon_learning_rate,
-        warmup_steps=50,
-        seed=seed,
+    n_points = way * (2 * meta.shots + 1)
+    source = training.DomainSource(training_family(way).domains, 1, meta.n_tasks, meta.n_tasks, n_points)
+    adaptation = learners.GradientAdaptation(
+        meta.inner_steps, meta.inner_size, first_order=True, parameters="encoder.*"
     )
-    learner = Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
-    objective = MetaAdaptation(inner=RandomShots(), outer=RandomShots(), divergence="skip")
-    cost = sum(p.numel() for p in learner.parameters()) * config.tasks_per_step * (1 + meta.inner_steps)
+    learner = training.Adaptable(fresh_learner(ICL, sizes, way, seed), adaptation)
+    objective = training.MetaAdaptation(inner=training.RandomShots(), outer=training.RandomShots(), divergence="skip")
+    tasks = meta.n_domains * meta.n_tasks
+    plain = plain_config(sizes, way, seed)
+    config = replace(plain, steps=meta.steps, tasks_per_step=tasks, shards=meta.n_domains, n_points=n_points)
+    cost = sum(p.numel() for p in learner.parameters()) * tasks * (1 + meta.inner_steps)
     return lab.Training(f"{M2}, {way}-way, seed {seed}", learner, source, config, objective, cost=float(cost))

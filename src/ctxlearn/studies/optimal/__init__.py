@@ -6,7 +6,7 @@ falls behind it when trained on the mixture; or classical learners that lose not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctxlearn import lab
 from ctxlearn.references import BayesOptimal, LogisticRegression, NearestNeighbor
@@ -19,6 +19,7 @@ from ctxlearn.studies.arms import (
     HOME,
     ICL,
     MIXTURE,
+    about_seeds,
     causal_learner,
     classical_learner,
     icl_learner,
@@ -26,7 +27,7 @@ from ctxlearn.studies.arms import (
 )
 from ctxlearn.studies.optimal import real_data
 from ctxlearn.studies.optimal.claims import accuracies, decide_claims
-from ctxlearn.studies.optimal.page import figure_section, headline, regret_section
+from ctxlearn.studies.optimal.page import accuracy_section, headline, regret_section
 from ctxlearn.training import AllPrefixes, TrainingConfig
 
 
@@ -58,53 +59,18 @@ class Sizes:
 
 PROFILES = {
     "smoke": Sizes(icl_steps=4, causal_steps=4, classical_steps=4, n_points=12, n_tasks=40, bayes_tasks=8, draws=4),
-    "quick": Sizes(
-        icl_steps=750, causal_steps=2000, classical_steps=750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250
-    ),
-    "paper": Sizes(
-        icl_steps=30_000,
-        causal_steps=90_000,
-        classical_steps=30_000,
-        n_points=50,
-        n_tasks=10_000,
-        bayes_tasks=2000,
-        draws=1000,
-        everywhere=True,
-    ),
+    "quick": Sizes(750, 2000, 750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250),
+    "paper": Sizes(30_000, 90_000, 30_000, 50, n_tasks=10_000, bayes_tasks=2000, draws=1000, everywhere=True),
 }
 
 
-def icl_config(sizes: Sizes, families: int, seed: int) -> TrainingConfig:
-    """The in-context model's training: steps in proportion to the families, so that each is seen equally often."""
-    return TrainingConfig(
-        steps=families * sizes.icl_steps,
-        tasks_per_step=128,
-        n_points=sizes.n_points,
-        seed=seed,
-        checkpoint_every=50,
-    )
-
-
-def causal_config(sizes: Sizes, seed: int) -> TrainingConfig:
-    """The causal model's training, of about as much work as the set model's: fewer tasks, every prefix of each."""
-    return TrainingConfig(
-        steps=sizes.causal_steps, tasks_per_step=32, n_points=sizes.n_points, seed=seed, checkpoint_every=50
-    )
-
-
-def classical_config(sizes: Sizes, families: int, seed: int) -> TrainingConfig:
-    """A classical learner's training, of the same number of steps and tasks."""
-    return TrainingConfig(
-        steps=families * sizes.classical_steps,
-        tasks_per_step=128,
-        n_points=sizes.n_points,
-        seed=seed,
-        checkpoint_every=200,
-    )
-
-
 def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], lab.Training]:
-    """By learner and training distribution."""
+    """By learner and training distribution.
+
+    Steps are in proportion to the families, so that each is seen equally often, and all but the causal model have as many
+    tasks per step. The causal one has fewer, and learns from every prefix of each, which is about as much work.
+    """
+    base = TrainingConfig(steps=1, tasks_per_step=128, n_points=sizes.n_points, seed=seed)
     found = {}
     for place, source in {**FAMILIES, MIXTURE: mixture()}.items():
         families = len(FAMILIES) if place == MIXTURE else 1
@@ -112,12 +78,13 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], lab.Training]:
             if name != ICL and place not in (HOME.get(name), MIXTURE) and not sizes.everywhere:
                 continue
             learner = icl_learner(seed) if name == ICL else classical_learner(name, seed)
-            config = (icl_config if name == ICL else classical_config)(sizes, families, seed)
+            steps, every = (sizes.icl_steps, 50) if name == ICL else (sizes.classical_steps, 200)
+            config = replace(base, steps=families * steps, checkpoint_every=every)
             # the longest training takes every job at first, so that the others fill the rest evenly
             threads = config.shards if name == ICL and place == MIXTURE else 1
             title = f"{name} on {place}, seed {seed}"
             found[name, place] = lab.Training(title, learner, source, config, threads=threads)
-    config = causal_config(sizes, seed)
+    config = replace(base, steps=sizes.causal_steps, tasks_per_step=32, checkpoint_every=50)
     title = f"{CAUSAL} on {MIXTURE}, seed {seed}"
     found[CAUSAL, MIXTURE] = lab.Training(title, causal_learner(seed), mixture(), config, AllPrefixes())
     return found
@@ -142,25 +109,22 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     accuracy = accuracies(numbers)
     claims = decide_claims(accuracy)
-    real = real_data.present(numbers, sizes.n_points)
-    one = numbers.seeds == 1
+    real = real_data.table(numbers)
     return lab.Page(
         title="Does in-context learning find the right learning algorithm?",
-        asked="A transformer reads a few labelled points and answers for new ones; nothing in it is retrained. Is it, "
-        "after training on a kind of task, at least as good as the meta-learner designed for that kind? And when it "
-        "is trained on a mixture of three kinds, does it stay so, while each classical meta-learner loses?",
-        found=headline(claims, accuracy) + " " + real.headline,
-        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed, {lab.count(numbers.seeds, 'training seed')}."
-        + (
-            " With one seed every sentence is about these trained models, not about training in general; --seeds 3 adds that."
-            if one
-            else " Bounds include the variation between seeds."
-        )
-        + " One model size, two features, two classes.",
+        asked="A transformer reads a few labelled points and answers for new ones; nothing in it is retrained. After training"
+        " on a kind of task, is it at least as good as the meta-learner designed for that kind? And trained on a mixture of"
+        " three kinds, does it stay so, while each classical meta-learner loses?",
+        found=f"{headline(claims, accuracy)} {real_data.headline(real)}",
+        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed. {about_seeds(numbers.seeds)}",
         claims=claims,
         results=numbers["score"].frame("learner", "trained_on", "family"),
-        sections=[figure_section(numbers["score"], accuracy), regret_section(numbers["score"], accuracy), real.section],
-        tables={"real_data": real.table},
+        sections=[
+            accuracy_section(numbers["score"], accuracy),
+            regret_section(numbers["score"], accuracy),
+            real_data.section(real, numbers),
+        ],
+        tables={"real_data": real},
     )
 
 

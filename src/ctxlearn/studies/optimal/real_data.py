@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -31,15 +30,6 @@ RIVALS: dict[str, Learner] = {
     "NearestClassMean": ProtoNet(2, 2, encoder="identity"),
 }
 TABLES = {"iris": datasets.load_iris, "wine": datasets.load_wine, "breast cancer": datasets.load_breast_cancer}
-
-
-@dataclass(frozen=True)
-class RealData:
-    """The last section of the page, its numbers, and a sentence for the top."""
-
-    section: lab.Section
-    table: pd.DataFrame
-    headline: str
 
 
 def standardise(context: Tensor, points: Tensor) -> Tensor:
@@ -103,73 +93,64 @@ def accuracies(learner: Learner, table: str, sizes: Sequence[int], draws: int, s
     return {"real": np.stack(found, axis=-1)}
 
 
-def present(numbers: lab.Numbers, n_points: int) -> RealData:
-    """The section about real tables."""
-    sizes = [n for n in SIZES if n < n_points]
-    names = [ICL, *RIVALS]
+def table(numbers: lab.Numbers) -> pd.DataFrame:
+    """One row per table, learner and size: accuracy, and the model's minus it, with 95 % intervals over draws."""
+    found = numbers["real"]
     values = {
-        (name, table, n): found.at(i)
-        for (_, name, table), found in numbers["real"].items()
-        for i, n in enumerate(sizes)
+        (name, of, n): each.at(i)
+        for (_, name, of), each in found.items()
+        for i, n in enumerate(SIZES[: each.values.shape[-1]])
     }
-    rows = []
-    for (name, table, n), found in values.items():
-        interval, gap = found.interval(), (values[ICL, table, n] - found).interval()
-        rows.append(
-            {
-                "learner": name,
-                "table": table,
-                "n_context": n,
-                "mean": interval.value,
-                "low": interval.low,
-                "high": interval.high,
-                "n_draws": interval.n_tasks,
-                "seeds": interval.seeds,
-                "icl_minus_this": gap.value,
-                "icl_minus_this_low": gap.low,
-                "icl_minus_this_high": gap.high,
-            }
-        )
-    frame = pd.DataFrame(rows)
-    cells = [
-        [f"{table}, {n} labelled", *(lab.cell((100 * values[name, table, n]).interval(), 1) for name in names)]
-        for table in TABLES
-        for n in sizes
-    ]
+    frame = lab.interval_rows({key: each.interval() for key, each in values.items()}, "learner table n_context")
+    gaps = [(values[ICL, *key[1:]] - each).interval() for key, each in values.items()]
+    return frame.assign(
+        n_draws=[gap.n_tasks for gap in gaps],
+        seeds=[gap.seeds for gap in gaps],
+        icl_minus_this=[gap.value for gap in gaps],
+        icl_minus_this_low=[gap.low for gap in gaps],
+        icl_minus_this_high=[gap.high for gap in gaps],
+    )
+
+
+def tally(frame: pd.DataFrame) -> tuple[int, int, int]:
+    """Of how many comparisons with a rival the model is clearly ahead and clearly behind."""
     against = frame[frame["learner"] != ICL]
-    ahead = int((against["icl_minus_this_low"] > 0).sum())
-    behind = int((against["icl_minus_this_high"] < 0).sum())
-    n_draws = int(frame["n_draws"].max())
-    section = lab.Section(
-        "The same model, untouched, on real data",
-        [
-            "The in-context model that was trained on the mixture of synthetic tasks, and never saw a real number, reads a few"
-            " labelled rows of real tables. Each draw takes two classes and two features of a table at random; a context"
-            f" has as many rows of one class as of the other, or one more, and {N_QUERIES} other rows are asked about.",
-            "All rivals see the same rows, centred and scaled by the labelled rows alone: with few rows the scale leans towards"
-            " a prior, that a measurement spreads by 40 % of its mean, which weighs as much as two rows.",
-            f"Of {len(against)} comparisons (rival, table, size) the in-context model is clearly ahead in {ahead} and clearly"
-            f" behind in {behind}; in the others the 95 % interval of the paired difference contains zero. A likely reason where it"
-            " is behind: the synthetic tasks have no label noise, while the classes of real tables overlap, and a rule that"
-            " expects every label to be right follows single rows too far.",
-        ],
-        [_curves(frame), _regions(numbers)],
-        [
-            lab.Table(
-                f"Accuracy in % with 95 % interval over {lab.count(n_draws, 'draw')} of each table",
-                ["table and context", *(lab.label(name, STYLES) for name in names)],
-                cells,
-            )
-        ],
+    return (
+        len(against),
+        int((against["icl_minus_this_low"] > 0).sum()),
+        int((against["icl_minus_this_high"] < 0).sum()),
     )
-    headline = (
-        f"On real tables with {sizes[0]} to {sizes[-1]} labelled rows the same model, untouched, is clearly ahead of classical"
-        f" rules in {ahead} of {len(against)} comparisons and clearly behind in {behind}."
-    )
-    return RealData(section, frame, headline)
 
 
-def _curves(frame: pd.DataFrame) -> lab.Figure:
+def headline(frame: pd.DataFrame) -> str:
+    """The outcome in a sentence."""
+    compared, ahead, behind = tally(frame)
+    return (
+        f"On real tables with {frame['n_context'].min()} to {frame['n_context'].max()} labelled rows the same model, untouched, is"
+        f" clearly ahead of classical rules in {ahead} of {compared} comparisons and clearly behind in {behind}."
+    )
+
+
+def section(frame: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
+    """The section about real tables."""
+    compared, ahead, behind = tally(frame)
+    shown = {
+        (
+            r["table"],
+            r["n_context"],
+            r["learner"],
+        ): f"{100 * r['mean']:.1f} ({100 * r['low']:.1f} to {100 * r['high']:.1f})"
+        for r in frame.to_dict("records")
+    }
+    names = [ICL, *RIVALS]
+    cells = lab.Table(
+        f"Accuracy in % with 95 % interval over {lab.count(int(frame['n_draws'].max()), 'draw')} of each table",
+        ["table and context", *(lab.label(name, STYLES) for name in names)],
+        [
+            [f"{of}, {n} labelled", *(shown[of, n, name] for name in names)]
+            for of, n in dict.fromkeys(key[:2] for key in shown)
+        ],
+    )
     drawing = lab.lines(
         frame.assign(rows=frame["n_context"].astype(str)),
         x="rows",
@@ -185,12 +166,28 @@ def _curves(frame: pd.DataFrame) -> lab.Figure:
         y_range=(48, 100),
         size=(3.2, 3.4),
     )
-    return lab.Figure(
+    curves = lab.Figure(
         "real-data-accuracy",
         drawing,
         "Accuracy on real tables against the number of labelled rows; bars are 95 % intervals over draws.",
         "Three charts, iris, wine and breast cancer: accuracy of the in-context model and three classical rules with 2 to 20"
         " labelled rows. The table below has the numbers.",
+    )
+    return lab.Section(
+        "The same model, untouched, on real data",
+        [
+            "The in-context model trained on the mixture never saw a real number. Each draw takes two classes and two features"
+            " of a table at random; the context has as many rows of one class as of the other, or one more, and"
+            f" {N_QUERIES} other rows are asked about. All rivals see the same rows, centred and scaled by the labelled rows"
+            " alone: with few rows the scale leans towards a prior, that a measurement spreads by 40 % of its mean, which"
+            " weighs as much as two rows.",
+            f"Of {compared} comparisons (rival, table, size) the model is clearly ahead in {ahead} and clearly behind in"
+            f" {behind}; in the others the 95 % interval of the paired difference contains zero. A likely reason where it is"
+            " behind: synthetic tasks have no label noise, while the classes of real tables overlap, and a rule that expects"
+            " every label to be right follows single rows too far.",
+        ],
+        [curves, _regions(numbers)],
+        [cells],
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -127,41 +128,16 @@ def selection(members: Sequence[Learner], families: Sequence[TaskFamily], rule: 
 
 def _bound(sizes: Sizes, members: Mapping[str, lab.Training], cell: lab.Cell) -> lab.Measurement:
     """The hindsight bound on the tasks of a cell."""
-    asked = lab.call(
-        hindsight_bound,
-        dict(members),
-        cell.family,
-        n_tasks=cell.n_tasks,
-        n_points=cell.n_points,
-        lengths=sizes.lengths,
-        n_queries=sizes.hindsight_queries,
-        seed=cell.seed,
-    )
+    options = {"n_tasks": cell.n_tasks, "n_points": cell.n_points, "lengths": sizes.lengths, "seed": cell.seed}
+    asked = lab.call(hindsight_bound, dict(members), cell.family, {**options, "n_queries": sizes.hindsight_queries})
     return lab.Measurement((BOUND, *cell.key), cell.seed, asked, cell.pairing)
 
 
 def hindsight_bound(
-    members: Mapping[str, Learner],
-    family: TaskFamily,
-    n_tasks: int,
-    n_points: int,
-    lengths: Sequence[int],
-    n_queries: int,
-    seed: int,
-    threads: int,
+    members: Mapping[str, Learner], family: TaskFamily, options: Mapping[str, Any], threads: int
 ) -> dict[str, np.ndarray]:
     """Measures "bound": accuracy of the member that is best on a task, mean over context lengths, (T,)."""
-    found = hindsight(
-        members,
-        family,
-        n_tasks=n_tasks,
-        n_points=n_points,
-        lengths=lengths,
-        n_queries=n_queries,
-        seed=seed,
-        per_task=True,
-        threads=threads,
-    )
+    found = hindsight(members, family, **options, per_task=True, threads=threads)
     return {"bound": found.groupby("task")["value"].mean().to_numpy()}
 
 
