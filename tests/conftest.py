@@ -1,4 +1,6 @@
 import os
+import shutil
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -25,3 +27,15 @@ def _one_thread():
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def weights_cache(tmp_path_factory):
+    """Where tests keep the converted weights of a language model, half a gigabyte, while they run."""
+    given = os.environ.get("CTXLEARN_CACHE")
+    if given:
+        yield Path(given)
+        return
+    folder = tmp_path_factory.mktemp("weights")
+    yield folder
+    shutil.rmtree(folder)

@@ -381,3 +381,24 @@ def test_intervals_hold_the_total_and_shrink():
         assert (table["total"] <= table["high"] + 1e-9).all()
     width = [(t["high"] - t["low"]).median() for t in (few, many)]
     assert width[1] < 0.6 * width[0]
+
+
+def coarse(x, y, q):
+    """Kernel regression that rounds otherwise when asked about one query alone, as a low precision does."""
+    scores = ((q[:, :, None] - x[:, None]).square().sum(-1).neg().softmax(-1) @ (2.0 * y[..., None] - 1))[..., 0]
+    return scores + (0.02 if q.shape[1] == 1 else 0.0)
+
+
+def test_a_predictor_that_rounds_is_allowed_to_where_that_is_said():
+    options = {"lengths": [4], "n_contexts": 32}
+    with pytest.raises(ValueError, match=r"bfloat16, allow for it by tolerance="):
+        ctxlearn.identify(coarse, ["1-NN", "majority"], **options)
+    with pytest.raises(ValueError, match="answered on its own"):
+        ctxlearn.identify(coarse, ["1-NN", "majority"], tolerance=0.01, **options)
+    found = ctxlearn.identify(coarse, ["1-NN", "majority"], tolerance=0.05, **options)
+    assert found.tolerance == 0.05
+    assert "allowed to move by 0.05" in str(found)
+    again = type(found).from_facts(found.facts(), found.results)
+    assert again.tolerance == 0.05
+    with pytest.raises(ValueError, match=r"^tolerance: "):
+        ctxlearn.identify(coarse, tolerance=-1.0, **options)

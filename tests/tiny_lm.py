@@ -2,7 +2,7 @@
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from ctxlearn.seeding import initial_weights
 
@@ -35,25 +35,28 @@ def tokenizer(*, bos=False, digits_alone=True, chat=CHAT):
     return wrapped
 
 
-def write_folder(path, *, seed=0, max_position_embeddings=512, **options):
-    """A model in a folder: 2 layers of width 16, 4 heads of which 2 hold keys and values."""
+def write_folder(path, *, seed=0, kind=LlamaConfig, sizes=None, max_position_embeddings=512, **options):
+    """A model in a folder: 2 layers of width 16, 4 heads; for a Llama 2 heads hold keys and values."""
     made = tokenizer(**options)
-    config = LlamaConfig(
+    usual = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": max_position_embeddings,
+        "tie_word_embeddings": True,
+    }
+    config = kind(
         vocab_size=len(made),
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=max_position_embeddings,
         initializer_range=0.4,  # larger than usual, so that answers differ by more than rounding
         bos_token_id=0,
         eos_token_id=3,
         pad_token_id=3,
-        tie_word_embeddings=True,
+        **(usual if sizes is None else sizes),
     )
     with initial_weights(seed):
-        model = LlamaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config)
     model.to(torch.float32).save_pretrained(path)
     made.save_pretrained(path)
     return path

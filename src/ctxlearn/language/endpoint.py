@@ -58,6 +58,8 @@ class EndpointModel(TextLearner):
         ValueError: a value out of range; the argument is named.
     """
 
+    reads_files = True  # and sends what it is given to an address: no file of a stranger chooses that
+
     def __init__(
         self,
         url: str,

@@ -269,6 +269,7 @@ class LanguageModel(TextLearner):
             longest = self.lm.longest or 256
             row = (self.prompts.start * 256)[: min(256, longest)]
             with torch.no_grad():
+                read_contexts(self.lm.model, [row[:8]])  # the first pass of a process takes longer
                 begin = time.perf_counter()
                 read_contexts(self.lm.model, [row])
                 self._speed = ((time.perf_counter() - begin) / len(row), self._cache_size())
