@@ -7,7 +7,7 @@ import functools
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,19 @@ def configuration(value: Any) -> Any:
         f"a {class_path(type(value))} does not record how it was made, so a run that uses it could not be named or loaded"
         " again; derive its class from ctxlearn.Recorded as well (for a module: class Mine(ctxlearn.Recorded, nn.Module))"
     )
+
+
+def recorded_classes(value: Any) -> Iterator[type]:
+    """The classes that `configuration(value)` names."""
+    if isinstance(value, Recorded):
+        yield type(value)
+        value = _arguments(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+    if isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from recorded_classes(item)
 
 
 def argument(value: Any, path: str) -> Any:

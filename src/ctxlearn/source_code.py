@@ -28,6 +28,20 @@ def code_digest(things: Iterable[Named]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def classes_digest(classes: Iterable[type]) -> str:
+    """SHA-256 of the text of classes and of their bases, without comments and docstrings; nothing that they name is followed.
+
+    ctxlearn's own classes, Python's and torch's do not count: they change with the version of a package.
+    """
+    texts = {f"{c.__module__}.{c.__qualname__}": _text(c) for cls in classes for c in cls.__mro__ if is_own(c)}
+    return hashlib.sha256("\n".join(f"{name}\n{texts[name]}" for name in sorted(texts)).encode()).hexdigest()
+
+
+def is_own(cls: type) -> bool:
+    """Whether a class is the user's: of no package that stands under everything here."""
+    return cls.__module__.partition(".")[0] not in ("abc", "builtins", "ctxlearn", "enum", "typing", "numpy", "torch")
+
+
 def _package(module: str) -> str:
     parts = module.split(".")
     return ".".join(parts[:2] if parts[0] == "ctxlearn" else parts[:1])

@@ -138,14 +138,19 @@ class RunFolder:
         """Whether the folder holds this run already; if not, it must be empty."""
         if self.config.exists():
             held = self.read_config()
-            if held["hash"] != run_hash(settings):
-                difference = _first_difference(held, settings)
+            known = (
+                settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
+            )  # of before it was kept
+            if held["hash"] != run_hash(known):
+                difference = _first_difference(held, known)
                 way = "choose another folder, or the settings of that run"
                 if difference.startswith("initial_weights"):  # all else is the same
                     way = (
                         "the learner was made in the same way but its weights are not those that a new one has: it was trained or"
                         " changed since. Build the learner anew and train again, or choose another folder"
                     )
+                if difference.startswith("code"):
+                    difference = "of classes of your own whose code was another"
                 raise RunFolderError(f"{self.path} holds another run ({difference}); {way}")
             return True
         strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []

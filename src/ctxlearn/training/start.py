@@ -15,13 +15,14 @@ from lightning_fabric import Fabric
 
 from ctxlearn.checks import describe
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration
+from ctxlearn.recorded import configuration, recorded_classes
+from ctxlearn.source_code import classes_digest, is_own
 from ctxlearn.storage import digest_tensors
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
 from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig, own_function
-from ctxlearn.training.folder import RunFolder, RunFolderError, run_hash
+from ctxlearn.training.folder import RunFolder, RunFolderError
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
 from ctxlearn.training.run import Run, check_finished, finish_from
@@ -82,7 +83,7 @@ def train(
     if config.processes > 1 and "WORLD_SIZE" not in os.environ:
         job = (learner, source, config, objective, settings, Path(out), tuple(callbacks), parent)
         fabric.launch(partial(_train_in_spawned_process, job=job))
-        return finish_from(RunFolder(out), learner, run_hash(settings))
+        return finish_from(RunFolder(out), learner, RunFolder(out).read_config()["hash"])
     fabric.launch()
     return _train_in_process(fabric, learner, source, config, objective, settings, Path(out), callbacks, parent)
 
@@ -90,13 +91,18 @@ def train(
 def run_settings(
     learner: Learner, source: Source | TaskFamily, config: TrainingConfig, objective: Objective | None = None
 ) -> dict[str, Any]:
-    """Everything a run's result depends on, as JSON-able data; its digest is the run's hash."""
+    """Everything a run's result depends on, as JSON-able data; its digest is the run's hash.
+
+    Of classes that are not the library's own, `code` is a digest of their text; what they call is not looked into.
+    """
     if isinstance(source, TaskFamily):
         source = FamilySource(source, config.tasks_per_shard, config.n_points)
+    own = [cls for thing in (learner, source, objective) for cls in recorded_classes(thing) if is_own(cls)]
     return {
         "learner": configuration(learner),
         "source": configuration(source),
         "objective": configuration(RandomSplit() if objective is None else objective),
+        **({"code": classes_digest(own)} if own else {}),
         "training": config.result_settings(),
         "initial_weights": digest_tensors(learner.state_dict()),
     }
@@ -203,9 +209,8 @@ def _train_in_process(
     folder = RunFolder(out)
     with folder.claimed(settings) if fabric.global_rank == 0 else nullcontext():
         fabric.barrier()
-        return _train_in_folder(
-            fabric, learner, source, config, objective, folder, run_hash(settings), callbacks, parent
-        )
+        name = folder.read_config()["hash"]  # which a run of before code was kept has made without it
+        return _train_in_folder(fabric, learner, source, config, objective, folder, name, callbacks, parent)
 
 
 def _train_in_folder(
