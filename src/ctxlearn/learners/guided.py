@@ -33,7 +33,8 @@ class Guided(Learner):
         shown: features handed on, 1 to d.
         advice: kinds of regressions: "ridge" (three), "logistic" (three), "match" (one).
         residual: add the logits to the logarithm of a blend of the logistic regressions, which their losses on points
-            left out weigh. So before any training the answer is that of logistic regression.
+            left out weigh. So before any training the answer is that of logistic regression; but trained for some minutes
+            it was worse than without (docs/tables.md).
 
     Raises:
         ValueError: a learner of regression or of another number of features, or kinds that are not known.
@@ -45,7 +46,7 @@ class Guided(Learner):
         n_features: int,
         shown: int,
         advice: Sequence[str] = tuple(KINDS),
-        residual: bool = True,
+        residual: bool = False,
     ) -> None:
         _check_classifier(learner)
         super().__init__(check_int("n_features", n_features, minimum=1), learner.n_classes)
