@@ -31,7 +31,7 @@ FLOORS = [
     {"episodes", "tables"},
     {"tasks", "learners"},
     {"references", "expressiveness", "testing"},
-    {"training"},
+    {"training", "onnx_file"},
     {"evaluation"},
     {"identification", "language"},
     {"estimators"},

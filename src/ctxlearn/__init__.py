@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         expressiveness,
         identification,
         lab,
+        language,
         learners,
         references,
         studies,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
     from ctxlearn.lab.sweep import sweep
+    from ctxlearn.onnx_file import export
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
     from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
@@ -44,6 +46,7 @@ _HOMES = {
     "TrainingConfig": "ctxlearn.training",
     "adapt_to_domain": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
+    "export": "ctxlearn.onnx_file",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
     "read_run": "ctxlearn.training",
@@ -58,6 +61,7 @@ _ROOMS = (
     "expressiveness",
     "identification",
     "lab",
+    "language",
     "learners",
     "references",
     "studies",
@@ -78,10 +82,12 @@ __all__ = [
     "estimators",
     "evaluate",
     "evaluation",
+    "export",
     "expressiveness",
     "identification",
     "identify",
     "lab",
+    "language",
     "learners",
     "load",
     "read_run",

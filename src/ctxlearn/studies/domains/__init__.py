@@ -25,7 +25,9 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     part = sizes[REGRESSION]
     seeds = lab.count(numbers.seeds, "training seed")
     speak = (
-        "intervals speak of these trained models on new domains" if numbers.seeds == 1 else "intervals are Student's t"
+        "intervals speak of these trained models on new domains"
+        if numbers.seeds == 1
+        else "intervals are Student's t over them"
     )
     return lab.Page(
         title="Does meta-learning over domains adapt better from few tasks?",

@@ -87,28 +87,20 @@ def _gains(name: str, part: Part, found: Measured) -> list[lab.Says]:
 def _advantage(name: str, part: Part, found: Measured) -> list[lab.Says]:
     """How large M2's advantage is from few tasks, that there is none from many, and that M2 converged."""
     small, large = part.sizes[0], part.sizes[-1]
-    return [
-        lab.Says(
-            f"{name}-m2-{words}",
-            sentence,
-            _gap(name),
-            found.gain(size),
-            threshold=threshold,
-            better=better,
-        )
+    says = [
+        lab.Says(f"{name}-m2-{words}", sentence, _gap(name), found.gain(size), threshold, better)
         for words, sentence, size, threshold, better in (
             (f"wins-clearly-at-{small}", f"That advantage at {small} tasks is {GAIN:g} or more", small, GAIN, "above"),
             (f"no-better-at-{large}", f"From {large} tasks M2 is not better by {SAME:g} or more", large, SAME, "below"),
             (f"no-worse-at-{large}", f"From {large} tasks M2 is not worse by {SAME:g} or more", large, -SAME, "above"),
         )
-    ] + [
-        lab.Says(
-            f"{name}-m2-converged",
-            f"M2 passes the gate of convergence: excess error of {GATE:g} or less after its own inner steps",
-            f"{_unit(name)}, on {part.n_validation} validation domains after {part.inner_steps} inner steps on {part.n_tasks}"
-            " tasks",
-            found.validation.averaged(slice(None)),
-            threshold=GATE,
-            better="below",
-        )
     ]
+    converges = lab.Says(
+        f"{name}-m2-converged",
+        f"M2 passes the gate of convergence: excess error of {GATE:g} or less after its own inner steps",
+        f"{_unit(name)}, on {part.n_validation} validation domains after {part.inner_steps} inner steps on {part.n_tasks} tasks",
+        found.validation.averaged(slice(None)),
+        threshold=GATE,
+        better="below",
+    )
+    return [*says, converges]

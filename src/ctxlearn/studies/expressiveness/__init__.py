@@ -10,7 +10,6 @@ Each of the four parts is a module of its measurements, its claims and its secti
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,7 +110,7 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
 def _headline(claims: list[lab.Claim], decided: lab.Samples, accuracy: lab.Samples, steps: Sequence[int]) -> str:
     """What came out, in words made from the claims."""
     exact = [c for c in claims if c.group == "exact"]
-    rest = Counter(c.verdict for c in claims if c.group != "exact")
+    others = lab.tally([c for c in claims if c.group != "exact"])
     (first, near), (second, next_) = space.nearest(decided, space.MIXED, tuple(FAMILIES), 2)
     gaps = {k: initialization.gain(accuracy, k).interval() for k in (min(steps), max(steps))}
     worth = " and ".join(f"{lab.cell(gap, sign=True)} points after {k:,} steps" for k, gap in gaps.items())
@@ -119,8 +118,8 @@ def _headline(claims: list[lab.Claim], decided: lab.Samples, accuracy: lab.Sampl
         f"Transformers written by hand agree with their learners to {min(c.value for c in exact):.1f} digits or more"
         f" ({sum(c.verdict == 'holds' for c in exact)} of {len(exact)} claims of exactness hold). The in-context model"
         f" trained on the mixture decides most often as {first} (they differ in {near.value:.1f} % of the decisions), then as"
-        f" {second} ({next_.value:.1f} %). Starting at ProtoNet and not at random is worth {worth}. Of the other claims"
-        f" {rest['holds']} hold, {rest['undecided']} are undecided and {rest['fails']} fail."
+        f" {second} ({next_.value:.1f} %). Starting at ProtoNet and not at random is worth {worth}. Of the others,"
+        f" {others}"
     )
 
 

@@ -35,7 +35,7 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
         found=f"{headline(sizes, accuracy)} {lab.tally(claims)}",
         sure=f"{lab.count(sizes.n_tasks, 'episode')} of each kind per seed, {lab.count(numbers.seeds, 'training seed')}."
         " Episodes share the scripts of one test split, so the intervals speak of new episodes of these scripts. One encoder,"
-        " one training length, short enough for two cores: a learner far below the others may have had too few steps.",
+        " one training length, short enough for two cores: a learner far below the others may only have had too few steps.",
         claims=claims,
         results=results.drop(columns="n_context").rename(columns={"length": "n_context"}),
         sections=sections(sizes, accuracy, percents),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from ctxlearn import lab
@@ -52,12 +51,8 @@ def headline(sizes: Sizes, accuracy: lab.Samples) -> str:
 def sections(sizes: Sizes, accuracy: lab.Samples, adapted: lab.Samples) -> list[lab.Section]:
     """The page below its claims."""
     shown = accuracy.map(lambda found: 100 * found).intervals()
-    return [
-        _episodes(sizes),
-        lab.Section("Accuracy", [], [_accuracy_figure(sizes, shown)], [_accuracy_table(sizes, shown)]),
-        _training(sizes, accuracy, shown),
-        _adapting(sizes, adapted),
-    ]
+    training = _training(sizes, accuracy, shown)
+    return [_episodes(sizes), _accuracy(sizes, shown), training, _adapting(sizes, adapted)]
 
 
 def _episodes(sizes: Sizes) -> lab.Section:
@@ -100,64 +95,55 @@ def _examples(way: int) -> lab.Figure:
     )
 
 
-def _accuracy_figure(sizes: Sizes, shown: Intervals) -> lab.Figure:
-    return lab.Figure(
+def _accuracy(sizes: Sizes, shown: Intervals) -> lab.Section:
+    """All learners on each place and number of ways."""
+    measured = {(str(place), int(way)) for name, place, way, _ in shown if name == "CNP"}
+    places = sorted(measured, key=lambda place: (place[0] == DIGITS, place[1]))
+    rows = []
+    for place, way in places:
+        for shots in sizes.shots:
+            cells = [lab.cell(shown[name, place, way, shots], 1) for name in NAMES]
+            rows.append([f"{place}, {way}-way {shots}-shot", *cells, lab.percent(1 / way)])
+    figure = lab.Figure(
         "images-accuracy",
-        _bars(sizes, shown, [(place, way, NAMES) for place, way in _places(shown)], (4.2, 4.6)),
+        _bars(sizes, shown, places, NAMES, (4.2, 4.6)),
         "Accuracy on episodes nothing of which was trained on, with 95 % intervals; the dotted line is chance.",
         "Bars by learner and number of shots; the table below has the numbers.",
     )
-
-
-def _places(shown: Intervals) -> list[tuple[str, int]]:
-    """Where all learners were measured: place and N."""
-    found = {(str(place), int(way)) for name, place, way, _ in shown if name == "CNP"}
-    return sorted(found, key=lambda p: (p[0] == DIGITS, p[1]))
+    table = lab.Table("Accuracy, %, with 95 % intervals", ["episodes", *LABELS.values(), "chance"], rows)
+    return lab.Section("Accuracy", [], [figure], [table])
 
 
 def _bars(
-    sizes: Sizes, shown: Intervals, panels: Sequence[tuple[str, int, Sequence[str]]], size: tuple[float, float]
+    sizes: Sizes,
+    shown: Intervals,
+    places: Sequence[tuple[str, int]],
+    names: Sequence[str],
+    size: tuple[float, float],
 ) -> Drawing:
     """Accuracy of some learners by shots, a panel per place and N; pale where trained on alphabets alone."""
-    figure, axes = lab.grid(1, len(panels), width=size[0] * len(panels), height=size[1])
-    for axis, (place, way, names) in zip(axes[0], panels, strict=True):
-        _panel(axis, sizes, shown, place, way, names)
+    figure, axes = lab.grid(1, len(places), width=size[0] * len(places), height=size[1])
+    step = 0.8 / len(names)
+    for axis, (place, way) in zip(axes[0], places, strict=True):
+        for i, name in enumerate(names):
+            own = name.removesuffix(shifted(""))
+            bars = [shown[name, place, way, shots] for shots in sizes.shots]
+            axis.bar(
+                np.arange(len(bars)) + step * (i - (len(names) - 1) / 2),
+                [bar.value for bar in bars],
+                step,
+                yerr=np.array([[bar.value - bar.low, bar.high - bar.value] for bar in bars]).T.clip(0),
+                color=STYLES[own].colour,
+                alpha=1.0 if own == name else 0.45,
+                label=LABELS[own] + ("" if own == name else ", trained on alphabets"),
+            )
+        axis.axhline(100 / way, color=lab.BLACK, linestyle=lab.DOTTED, label="chance")
+        axis.set_xticks(range(len(sizes.shots)), [f"{k}-shot" for k in sizes.shots])
+        axis.set_ylim(0, 100)
+        axis.set_ylabel("accuracy (%)")
+        axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
     lab.shared_legend(figure, axes[0][0], 4)
     return figure
-
-
-def _panel(axis: Axes, sizes: Sizes, shown: Intervals, place: str, way: int, names: Sequence[str]) -> None:
-    step = 0.8 / len(names)
-    for i, name in enumerate(names):
-        own = name.removesuffix(shifted(""))
-        bars = [shown[name, place, way, shots] for shots in sizes.shots]
-        axis.bar(
-            np.arange(len(bars)) + step * (i - (len(names) - 1) / 2),
-            [bar.value for bar in bars],
-            step,
-            yerr=np.array([[bar.value - bar.low, bar.high - bar.value] for bar in bars]).T.clip(0),
-            color=STYLES[own].colour,
-            alpha=1.0 if own == name else 0.45,
-            label=LABELS[own] + ("" if own == name else ", trained on alphabets"),
-        )
-    axis.axhline(100 / way, color=lab.BLACK, linestyle=lab.DOTTED, label="chance")
-    axis.set_xticks(range(len(sizes.shots)), [f"{k}-shot" for k in sizes.shots])
-    axis.set_ylim(0, 100)
-    axis.set_ylabel("accuracy (%)")
-    axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
-
-
-def _accuracy_table(sizes: Sizes, shown: Intervals) -> lab.Table:
-    rows = [
-        [
-            f"{place}, {way}-way {shots}-shot",
-            *(lab.cell(shown[name, place, way, shots], 1) for name in NAMES),
-            lab.percent(1 / way),
-        ]
-        for place, way in _places(shown)
-        for shots in sizes.shots
-    ]
-    return lab.Table("Accuracy, %, with 95 % intervals", ["episodes", *LABELS.values(), "chance"], rows)
 
 
 def _training(sizes: Sizes, accuracy: lab.Samples, shown: Intervals) -> lab.Section:
@@ -180,7 +166,7 @@ def _training(sizes: Sizes, accuracy: lab.Samples, shown: Intervals) -> lab.Sect
     names = [*(each for name in SHIFTED for each in (name, shifted(name))), PIXELS]
     figure = lab.Figure(
         "images-kinds",
-        _bars(sizes, shown, [(place, few, names) for place in kinds], (4.5, 4.4)),
+        _bars(sizes, shown, [(place, few) for place in kinds], names, (4.5, 4.4)),
         "Accuracy on unseen scripts by kind, trained on all kinds (solid) or on alphabets alone (pale), with 95 % intervals.",
         "Bars by learner, kind of script and number of shots; the table below has the numbers.",
     )

@@ -100,9 +100,7 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
         cell = lab.Cell((place,), family, {**quick, **own}, seed, sizes.n_tasks, sizes.n_points)
         slow = {(BAYES_MIXTURE, ""): BayesOptimal(mixture()), (BAYES_FAMILY, ""): BayesOptimal(family)}
         planned += [cell, cell.only(sizes.bayes_tasks, slow)]
-    model = trained[ICL, MIXTURE]
-    planned += real_data.measurements(model, sizes.draws, sizes.n_points, seed)
-    return planned + (real_data.regions(model) if seed == 0 else [])
+    return planned + real_data.measurements(trained[ICL, MIXTURE], sizes.draws, sizes.n_points, seed)
 
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
