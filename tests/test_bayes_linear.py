@@ -129,7 +129,8 @@ def test_evidence_picks_the_noise_that_tasks_have(generator):
     learners = [BayesOptimal(family) for family in families]
     selection = AlgorithmSelection(learners, "evidence", families=families)
     for k, family in enumerate(families):
-        chosen = selection.choices(*family.sample(50, 20, generator=generator))
+        tasks = family.sample(50, 20, generator=generator)
+        chosen = selection.choices(tasks.x, tasks.y)
         assert float(chosen[:, 19, k].mean()) > 0.9
 
 
