@@ -86,7 +86,7 @@ def test_gradient_descent_keeps_its_contract_in_float64():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": -1}, "^steps: expected an integer >= 0"),
+        ({"steps": -1}, r"^steps: expected an integer in \[0, "),
         ({"step_size": 0.0}, "^step_size: expected a finite number > 0"),
         ({"steps": 2, "step_size": [0.1]}, "^step_size: expected a number, or 2 of them, one a step, got 1"),
         ({"steps": 2, "step_size": [0.1, -1.0]}, r"^step_size\[1\]: expected"),
