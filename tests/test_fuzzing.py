@@ -75,6 +75,7 @@ def command(arguments):
 def one_line(arguments):
     status, out, err = command(arguments)
     assert status in (0, 1, 2), arguments
+    err = re.sub(r"\r[^\r\n]* so far, [^\r\n]* left", "", err)  # the bar of what is under way, drawn anew
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", out + err), arguments
     if status:
         assert err.rstrip("\n").rpartition("\n")[2].startswith("ctxlearn: error: "), (arguments, err)
@@ -92,7 +93,7 @@ VALUES = st.one_of(
 OPTIONS = st.sampled_from(
     ["--family", "--family.scale", "--family.n_features", "--learner", "--learner.n_features", "--learner.n_classes", "--source",
      "--learner.encoder", "--objective", "--training.steps", "--training.seed", "--training.learning_rate", "--training", "--out",
-     "--config", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--lengths", "--replicates", "--n_contexts",
+     "--config", "--grid", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--lengths", "--replicates", "--n_contexts",
      "--context", "--query", "--target", "--model", "--task", "--categorical", "--quantiles", "--explain", "--profile", "--seeds",
      "--jobs", "--runs", "--help", "--version", "--print_config", "--hash", "--family+", "--family.families", "-x", "--", "--é"]
 )  # fmt: skip
@@ -101,6 +102,8 @@ LINES = st.lists(
 )
 STARTS = {
     "train": "--learner MatchNet --learner.n_features 2 --learner.n_classes 2 --family Radial --training.steps 2 --out r",
+    "sweep": "--learner MatchNet --learner.n_features 2 --learner.n_classes 2 --family Radial --training.steps 2"
+    " --grid training.seed=0,1 --jobs 1 --out s",
     "evaluate": "run --family Radial",
     "identify": "run",
     "predict": "--context train.csv --target y --query train.csv",

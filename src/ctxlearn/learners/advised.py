@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctxlearn.checks import solving
 from ctxlearn.learners.base import Learner, State, one_hot
 from ctxlearn.learners.wrapper import Method, Wrapper, expect_learner
 from ctxlearn.threads import stop_if_nobody_waits
@@ -69,7 +70,8 @@ class Advised(Wrapper):
         weights, advice = [], []
         for kernel, penalty in ADVISERS:
             stop_if_nobody_waits()
-            weighed, left_out = _regression(kernel, penalty, points, labels)
+            with solving("context_x"):
+                weighed, left_out = _regression(kernel, penalty, points, labels)
             weights.append(weighed)
             advice.append(left_out)
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)

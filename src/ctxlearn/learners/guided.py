@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import check_choice, check_float, check_int, describe
+from ctxlearn.checks import check_choice, check_float, check_int, describe, solving
 from ctxlearn.learners.advice import KINDS, Advice, advise, n_told
 from ctxlearn.learners.base import Learner, State
 
@@ -65,7 +65,8 @@ class Guided(Learner):
     def adapt(self, context_x: Tensor, context_y: Tensor) -> GuidedContext:
         x, y = self.check_context(context_x, context_y)
         assert self.n_classes is not None
-        advice, told = advise(x, y, self.n_classes, self.advice)
+        with solving("context_x"):
+            advice, told = advise(x, y, self.n_classes, self.advice)
         return GuidedContext(self.learner.adapt(torch.cat([x[..., : self.shown], told], dim=-1), y), advice)
 
     def predict(self, state: GuidedContext, query_x: Tensor) -> Tensor:
@@ -114,7 +115,9 @@ class Blended(Learner):
     def adapt(self, context_x: Tensor, context_y: Tensor) -> GuidedContext:
         x, y = self.check_context(context_x, context_y)
         assert self.n_classes is not None
-        return GuidedContext(self.learner.adapt(x, y), advise(x, y, self.n_classes, self.advice)[0])
+        with solving("context_x"):
+            advice, _ = advise(x, y, self.n_classes, self.advice)
+        return GuidedContext(self.learner.adapt(x, y), advice)
 
     def predict(self, state: GuidedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.advice.context))
