@@ -182,7 +182,7 @@ def simple_numbers(cells: Text) -> Numbers | None:
     text = "\n".join(present) + "\n"
     if not present or text.count("\n") > len(present) or not _SIMPLE.fullmatch(text):
         return None
-    found = np.array(["nan" if cell is None else cell for cell in cells]).astype(np.float64)
+    found = np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64)
     big = np.abs(found) > EXACT
     if np.isinf(found).any() or (
         big.any() and len(set(found[big])) < len({c for c, b in zip(cells, big, strict=True) if b})

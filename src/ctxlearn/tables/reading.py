@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ctxlearn.tables.cells import Text, folded
 from ctxlearn.tables.missing import ALWAYS, AMONG_NUMBERS
 
+_NUMBER_MARKS = ALWAYS | AMONG_NUMBERS
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -28,11 +30,15 @@ class Reading:
 
     def without_marks(self, cells: Text) -> Text:
         """Cells of any column with None for marks of missing values."""
-        marks = self._always
-        return [None if cell is None or cell in marks or self._is_declared(cell) else cell for cell in cells]
+        if not self.missing:
+            marks = self._always
+            return [None if cell is None or cell in marks else cell for cell in cells]
+        return [None if cell is None or cell in self._always or self._is_declared(cell) else cell for cell in cells]
 
     def without_number_marks(self, cells: Text) -> Text:
         """Cells among numbers or dates, where more marks are known."""
+        if not self.missing:
+            return [None if cell is None or cell in _NUMBER_MARKS else cell for cell in cells]
         return [None if cell is None or self.is_number_mark(cell) else cell for cell in cells]
 
     def is_number_mark(self, cell: str) -> bool:
