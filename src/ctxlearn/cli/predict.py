@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse, wants_help
+from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parser, parse
 from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TASKS = ("auto", "classification", "regression")
 DATES = ("day-first", "month-first")
-QUANTILES = (0.05, 0.95)
 _EPILOG = """\
 Nothing is trained: the rows of --context, in which the target is known, are read by a model that learns in context, and those
 of --query are answered. With --fill, one file holds both: its rows without a value of the target are answered. Files have a
@@ -49,13 +48,12 @@ def run(arguments: Sequence[str]) -> int:
     """Predict, and write the table."""
     parser = build_parser()
     asked = parse(parser, arguments)
-    if wants_help(arguments):
-        return 0
     _check(asked)
 
     with collector_paused():
-        from ctxlearn.cli.predict_output import answers, say_columns, write
+        from ctxlearn.cli.predict_output import answers, say_columns
         from ctxlearn.cli.predict_tables import assemble
+        from ctxlearn.storage import write_text
 
     if asked.model is not None:
         from ctxlearn.training import load
@@ -74,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     if asked.out in (None, "-"):
         sys.stdout.write(text)
         return 0
-    write(Path(asked.out), text)
+    write_text(Path(asked.out), text)
     print(asked.out)
     return 0
 

@@ -15,7 +15,7 @@ from jsonargparse import Namespace
 from ctxlearn.cli.predict_tables import Asked
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
-from ctxlearn.storage import write_json, write_text
+from ctxlearn.storage import write_json
 from ctxlearn.tables import Read
 from ctxlearn.tables.cells import folded, texts
 from ctxlearn.tables.target import TargetError, read_target
@@ -79,11 +79,6 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
         {**{name: np.asarray(v) for name, v in (first | kept).items()}, **_apart(told, [*first, *kept])}
     )
     return _safe(table)
-
-
-def write(path: Path, text: str) -> None:
-    """Write the table."""
-    write_text(path, text)
 
 
 def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from ctxlearn.tables.cells import Numbers, texts
 from ctxlearn.tables.column import Column
-from ctxlearn.tables.columns import Columns, Read
+from ctxlearn.tables.columns import MANY_UNKNOWN, Columns, Read
 from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn
 
 WILD = 100.0
 """Spreads from the middle beyond which a value is pointed out; the spread is that of the middle half."""
-MANY_UNKNOWN = 0.5
 
 
 @dataclass(frozen=True)
