@@ -149,7 +149,9 @@ class RunFolder:
                 )
             return False
         held = self.read_config()
-        known = settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}  # of before it was kept
+        known = (
+            settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
+        )  # of before it was kept
         if held["hash"] != run_hash(known):
             difference = _first_difference(held, known)
             way = "choose another folder, or the settings of that run"

@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
-from tables import blobs, neighbour, plane, ridge, untrained
+from toy_tables import blobs, neighbour, plane, ridge, untrained
 
 from ctxlearn import InContextClassifier, InContextRegressor
 from ctxlearn.checks import trusted_values

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
-from tables import blobs
+from toy_tables import blobs
 
 import ctxlearn
 import ctxlearn.studies
@@ -208,7 +208,7 @@ def test_the_examples_of_the_documentation_run(monkeypatch, capsys):
         lambda study, **options: studied.append(study) or SimpleNamespace(folder=Path("results"), claims=[]),
         raising=False,
     )
-    text = (Path(__file__).parents[1] / "docs" / "commands.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
     smaller = {"train": FLAGS, "evaluate": ["--n_tasks", "4", "--n_points", "5"]}
     smaller["identify"] = ["--n_contexts", "32"]
     smaller["sweep"] = [*FLAGS, "--jobs", "1"]

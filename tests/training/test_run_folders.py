@@ -78,7 +78,9 @@ def test_whoever_is_faster_is_seen_for_what_it_is(other, tmp_path, monkeypatch):
             for name in ("exists", "is_dir", "is_file", "iterdir"):
                 patch.setattr(f"pathlib.Path.{name}", watched(getattr(Path, name)))
             acquire = FileLock.acquire
-            patch.setattr(FileLock, "acquire", lambda lock: (patch.undo(), acquire(lock)))  # others must wait from here on
+            patch.setattr(
+                FileLock, "acquire", lambda lock: (patch.undo(), acquire(lock))
+            )  # others must wait from here on
             try:
                 with RunFolder(out).claimed(settings()):
                     return next(looks), "ours"

@@ -38,6 +38,9 @@ VARIANTS = {
     "three shards in three threads": {"shards": 3, "tasks_per_step": 6, "threads": 3, "schedule": "constant"},
 }
 
+PLACES = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(ctxlearn.__file__))]
+"""Where processes that a test starts find these helpers, and the library."""
+
 on_batch = None
 """Called with (step, shard) by `Watched` before it draws."""
 
@@ -142,8 +145,7 @@ def result(out):
 def start(target, *arguments):
     """A process that has everything imported; it is forked from a server without threads."""
     context = multiprocessing.get_context("forkserver")
-    places = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(ctxlearn.__file__))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(places)  # read by the server, which imports once for all
+    os.environ["PYTHONPATH"] = os.pathsep.join(PLACES)  # read by the server, which imports once for all
     context.set_forkserver_preload(["runs"])
     process = context.Process(target=target, args=arguments)
     process.start()
