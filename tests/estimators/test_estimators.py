@@ -132,7 +132,7 @@ def test_views_follow_the_random_state():
     np.testing.assert_array_equal(proba(3), proba(3))
     assert np.abs(proba(3) - proba(4)).max() > 1e-6
     np.testing.assert_array_equal(proba(np.random.RandomState(0)), proba(np.random.RandomState(0)))
-    assert np.abs(proba(None) - proba(None)).max() > 1e-9
+    assert len({proba(None).tobytes() for _ in range(10)}) > 1  # two of them may show the classes in the same order
     before = np.random.get_state()[1].copy(), torch.get_rng_state()
     proba(None)
     np.testing.assert_array_equal(np.random.get_state()[1], before[0])
