@@ -186,12 +186,12 @@ def test_control_c_ends_quietly_and_the_same_command_goes_on(capsys):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while max(Path("run/checkpoints").glob("step-*"), default=Path()).stem < "step-00000010":
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=30)[1]
+        error = process.communicate(timeout=600)[1]
     finally:
         process.kill()
     assert process.returncode == 130, error

@@ -26,7 +26,7 @@ def run_script(folder, *launcher, **changes):
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, *launcher, str(SCRIPT), str(folder), json.dumps(SETTINGS | changes)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return sorted(notes.read_text().splitlines()), done.stderr
 
