@@ -12,11 +12,11 @@ import zoo
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ctxlearn
+from ctxlearn.baselines.selection import leave_one_out
 from ctxlearn.checks import trusted_values
 from ctxlearn.evaluation import answer_prefixes, evaluate, hindsight, hindsight_per_query, score_prefixes
 from ctxlearn.learners import MAML, ContextScaled, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.references import AlgorithmSelection, Ensemble, NearestNeighbor
-from ctxlearn.references.selection import leave_one_out
 from ctxlearn.seeding import generator_for
 from ctxlearn.tasks import ClassPrototype, LinearRegression
 from ctxlearn.training import Adaptable, MetaAdaptation

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 
 from ctxlearn import lab
+from ctxlearn.baselines.gradient_descent import chebyshev_steps, equal_steps
 from ctxlearn.expressiveness import construct
 from ctxlearn.references import GradientDescent, Ridge
-from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.expressiveness.exactness import Fact
 from ctxlearn.tasks import LinearRegression
