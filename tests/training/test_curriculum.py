@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -211,7 +210,7 @@ if __name__ == "__main__":
 
 def test_two_processes_move_a_self_paced_plan_at_the_same_steps(tmp_path):
     (tmp_path / "job.py").write_text(PROCESSES)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(runs.PLACES), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "job.py", "two"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import runs
 import torch
+import train_in_processes
 from train_in_processes import Noted
 
-import ctxlearn
 from ctxlearn.training import load
 
-SCRIPT = Path(__file__).with_name("train_in_processes.py")
+SCRIPT = Path(train_in_processes.__file__)
 SETTINGS = {"steps": 20, "shards": 4, "tasks_per_step": 8, "averaging": 0.5, "validate_every": 5, "threads": 1}
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0", "--rdzv_backend", "c10d",
             "--rdzv_endpoint", "localhost:0"]  # fmt: skip
@@ -20,10 +20,13 @@ TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_po
 
 def run_script(folder, *launcher, **changes):
     notes = folder.with_name(f"{folder.name}.notes")
-    places = os.pathsep.join([str(SCRIPT.parent), str(Path(ctxlearn.__file__).parents[1])])
-    environment = os.environ | {"CTXLEARN_NOTES": str(notes), "PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "CTXLEARN_NOTES": str(notes),
+        "PYTHONPATH": os.pathsep.join(runs.PLACES),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, *launcher, str(SCRIPT), str(folder), json.dumps(SETTINGS | changes)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return sorted(notes.read_text().splitlines()), done.stderr
 

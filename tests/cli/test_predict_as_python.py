@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from runs import small
-from tables import untrained
+from toy_tables import untrained
 
 import ctxlearn
 from ctxlearn.cli import main

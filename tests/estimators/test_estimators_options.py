@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
-from tables import blobs, neighbour, plane, ridge, untrained
+from toy_tables import blobs, neighbour, plane, ridge, untrained
 
 from ctxlearn import InContextClassifier, InContextRegressor
 from ctxlearn.checks import trusted_values
@@ -52,7 +52,7 @@ class Slow(Learner):
 
     def predict(self, state, query_x):
         self.asked.set()
-        assert self.may_answer.wait(30)
+        assert self.may_answer.wait(300)
         return query_x.new_zeros(state, query_x.shape[1], self.n_classes)
 
 
@@ -505,16 +505,16 @@ def test_threads_are_found_as_they_were_after_overlapping_predictions():
         def work(number):
             fitted[number].predict(x)
             done[number].set()
-            assert done[1].wait(30)
+            assert done[1].wait(300)
             after[number] = torch.get_num_threads()
 
         threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
         for model, thread in zip(models, threads, strict=True):
             thread.start()
-            assert model.asked.wait(30)
+            assert model.asked.wait(300)
         for model, over in zip(models, done, strict=True):
             model.may_answer.set()
-            assert over.wait(30)
+            assert over.wait(300)
         for thread in threads:
             thread.join()
         new = threading.Thread(target=lambda: after.update(new=torch.get_num_threads()))
@@ -559,9 +559,11 @@ threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     classifier.predict(rows)
 except KeyboardInterrupt:
-    time.sleep(0.01)
+    deadline = time.monotonic() + 300
+    while threading.active_count() > threads and time.monotonic() < deadline:
+        time.sleep(0.01)  # the timer's own thread ends, too
     print("stopped", threading.active_count() - threads, torch.get_num_threads() - before)
 classifier.predict(x)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=False)
     assert done.stdout.split() == ["stopped", "0", "0"], done.stderr

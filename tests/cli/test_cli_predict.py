@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from runs import small
-from tables import blobs, untrained
+from toy_tables import blobs, untrained
 
 import ctxlearn
 from ctxlearn.cli import main

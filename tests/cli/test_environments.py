@@ -16,7 +16,7 @@ def ctxlearn(arguments, folder, *, script='exec "$@"', **environment):
     """`ctxlearn ARGUMENTS` as a process, started by a line of the shell."""
     command = ["sh", "-c", script, "sh", sys.executable, "-m", "ctxlearn", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, check=False, timeout=120
+        command, cwd=folder, env=os.environ | environment, capture_output=True, check=False, timeout=600
     )
 
 

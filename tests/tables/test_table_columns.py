@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import blobs, untrained
+from toy_tables import blobs, untrained
 
 from ctxlearn import InContextClassifier
 from ctxlearn.estimators import TableWarning

@@ -1,12 +1,15 @@
 """The folder of a run under way: for one process alone, and what happens when it is taken away."""
 
+import itertools
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 import runs
 import torch
+from filelock import FileLock
 
 from ctxlearn.storage import StorageError
 from ctxlearn.tasks import ClassPrototype
@@ -54,7 +57,46 @@ def test_a_second_start_touches_nothing_before_it_has_the_folder(tmp_path, monke
         assert not any(part.exists() for part in parts)
 
 
-def test_many_starts_at_once_claim_one_run_once(tmp_path):
+@pytest.mark.parametrize("other", [0, 1])
+def test_whoever_is_faster_is_seen_for_what_it_is(other, tmp_path, monkeypatch):
+    """Another start claims the folder and writes in it, just before each look at the files that the first one takes."""
+
+    def claim(out, when):
+        """How often we look before we have the folder, and what we say of it."""
+        looks = itertools.count()
+
+        def watched(method):
+            def look(path, *args, **kwargs):
+                if out in (path, getattr(path, "parent", None)) and next(looks) == when:
+                    with RunFolder(out).claimed(settings(other)):
+                        (out / "metrics.csv").write_text("step,loss\n")
+                return method(path, *args, **kwargs)
+
+            return look
+
+        with monkeypatch.context() as patch:
+            for name in ("exists", "is_dir", "is_file", "iterdir"):
+                patch.setattr(f"pathlib.Path.{name}", watched(getattr(Path, name)))
+            acquire = FileLock.acquire
+            patch.setattr(
+                FileLock, "acquire", lambda lock: (patch.undo(), acquire(lock))
+            )  # others must wait from here on
+            try:
+                with RunFolder(out).claimed(settings()):
+                    return next(looks), "ours"
+            except RunFolderError as error:
+                return next(looks), str(error)
+
+    last, said = claim(tmp_path / "alone", None)
+    assert said == "ours"
+    assert last >= 4
+    for when in range(last):
+        _, said = claim(tmp_path / f"run-{when}", when)
+        assert (said == "ours") if other == 0 else ("holds another run (training.seed" in said), when
+
+
+def test_many_starts_at_once_claim_one_run_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 600)  # whatever else the machine does
     seen, errors = [], []
 
     def claim(seed):

@@ -2,8 +2,6 @@
 fixed on (benchmarks/identification.py measures more of them)."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC
 
 import ctxlearn
+from benchmarks.identification import Bench, Bumps, measure
 from ctxlearn.cli import main
 from ctxlearn.identification import default_candidates, draw_probes
 from ctxlearn.identification.predictors import as_answers
@@ -24,9 +23,6 @@ from ctxlearn.identification.views import views_of
 from ctxlearn.learners import InContextTransformer, MatchNet, ProtoNet
 from ctxlearn.references import GradientDescent, LinearGaussian, LogisticRegression, NearestNeighbor, Ridge
 from ctxlearn.tasks import Amortization, ClassPrototype, LinearRegression, PairwiseMetric
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.identification import Bench, Bumps, measure
 
 QUICK = {"lengths": [4, 8], "n_contexts": 64}
 NAMES = list(default_candidates(2, 2))

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from tables import blobs, neighbour, plane, ridge, untrained
+from toy_tables import blobs, neighbour, plane, ridge, untrained
 
 import ctxlearn
 from ctxlearn import InContextClassifier, InContextRegressor

@@ -13,7 +13,7 @@ import torch
 import ctxlearn
 from ctxlearn.learners import InContextTransformer, MatchNet
 from ctxlearn.tasks import ClassPrototype
-from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, train
+from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, folder, train
 
 SMALL = {
     "steps": 12,
@@ -37,6 +37,9 @@ VARIANTS = {
     "muon": {"optimizer": "muon", "weight_decay": 0.1, "schedule": "linear"},
     "three shards in three threads": {"shards": 3, "tasks_per_step": 6, "threads": 3, "schedule": "constant"},
 }
+
+PLACES = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(ctxlearn.__file__))]
+"""Where processes that a test starts find these helpers, and the library."""
 
 on_batch = None
 """Called with (step, shard) by `Watched` before it draws."""
@@ -142,8 +145,7 @@ def result(out):
 def start(target, *arguments):
     """A process that has everything imported; it is forked from a server without threads."""
     context = multiprocessing.get_context("forkserver")
-    places = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(ctxlearn.__file__))]
-    os.environ["PYTHONPATH"] = os.pathsep.join(places)  # read by the server, which imports once for all
+    os.environ["PYTHONPATH"] = os.pathsep.join(PLACES)  # read by the server, which imports once for all
     context.set_forkserver_preload(["runs"])
     process = context.Process(target=target, args=arguments)
     process.start()
@@ -157,6 +159,7 @@ def train_until(out, changes, die_at, journal):
     """
     global on_batch  # noqa: PLW0603
     torch.set_num_threads(1)
+    folder.LOCK_SECONDS = 600  # another start is waited for, however slow the machine is
     count, lock = itertools.count(), threading.Lock()
 
     def event():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tables import blobs
 from torch.utils._python_dispatch import TorchDispatchMode
+from toy_tables import blobs
 
 from ctxlearn import InContextClassifier
 from ctxlearn.learners import (

@@ -8,7 +8,7 @@ import pytest
 
 from ctxlearn.cli import main
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "predict.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "predict.md").read_text()
 FILES = dict(re.findall(r"```text (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
 RUNS = re.findall(r"```console\n\$ ctxlearn (.*?)\n(.*?)```", PAGE, flags=re.DOTALL)
 
