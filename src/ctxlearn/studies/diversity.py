@@ -57,10 +57,10 @@ PROFILES = {
 }
 
 
-def sources(sizes: Sizes) -> dict[str, TaskFamily]:
-    """The training distributions: pools of growing size, the small ones inside the large ones, and the prior."""
+def sources(sizes: Sizes, seed: int) -> dict[str, TaskFamily]:
+    """The training distributions of a seed: its own pools, the small ones inside the large ones, and the prior."""
     prior = LinearRegression(sizes.n_features, noise=sizes.noise)
-    pools: dict[str, TaskFamily] = {f"2^{k}": Pool(prior, 2**k) for k in sizes.exponents}
+    pools: dict[str, TaskFamily] = {f"2^{k}": Pool(prior, 2**k, seed) for k in sizes.exponents}
     return {**pools, UNLIMITED: prior}
 
 
@@ -81,7 +81,7 @@ def memory(pool: Pool, noise: float) -> LinearPool:
 
 def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
     """Every arm with its Bayes predictors, on tasks of its pool and on new ones."""
-    arms = sources(sizes)
+    arms = sources(sizes, seed)
     cells = []
     for arm, source in arms.items():
         contestants = {
@@ -114,32 +114,32 @@ def claims(sizes: Sizes, numbers: lab.Numbers) -> list[lab.Claim]:
     """Every claim of the study."""
     few, many = f"2^{sizes.exponents[0]}", f"2^{sizes.exponents[-1]}"
     error, gap = errors(sizes, numbers), distances(sizes, numbers)
-    unit = "squared error / d, mean over n >= 1"
+    unit = "mean over n >= 1, each seed with pools of its own"
     return lab.together(
         "diversity",
         [
             lab.Says(
                 "few-tasks-are-memorised",
                 f"Trained on {few} tasks, the model answers unseen tasks more like the pool's Bayes predictor than like the prior's",
-                "squared distance to the prior's Bayes minus to the pool's, over d, mean over n >= 1, unseen tasks",
+                f"squared distance to the prior's Bayes minus to the pool's, over d, {unit}, unseen tasks",
                 gap[PRIOR, few, "unseen"] - gap[MEMORY, few, "unseen"],
             ),
             lab.Says(
                 "many-tasks-are-learned",
                 f"Trained on {many} tasks, the model answers unseen tasks more like the prior's Bayes predictor than like the pool's",
-                "squared distance to the pool's Bayes minus to the prior's, over d, mean over n >= 1, unseen tasks",
+                f"squared distance to the pool's Bayes minus to the prior's, over d, {unit}, unseen tasks",
                 gap[MEMORY, many, "unseen"] - gap[PRIOR, many, "unseen"],
             ),
             lab.Says(
                 "memory-helps-on-seen-tasks",
                 f"Trained on {few} tasks, the model beats the prior's Bayes predictor on those tasks",
-                f"prior's Bayes minus model, {unit}, seen tasks",
+                f"prior's Bayes minus model, squared error / d, {unit}, seen tasks",
                 error[PRIOR, few, "seen"] - error[MODEL, few, "seen"],
             ),
             lab.Says(
                 "unlimited-tasks-reach-bayes",
                 "Trained on tasks without limit, the model's error is within 10 % of the smallest possible one",
-                f"model minus 1.1 times the prior's Bayes, {unit}",
+                "model minus 1.1 times the prior's Bayes, squared error / d, mean over n >= 1",
                 error[MODEL, UNLIMITED, "unseen"] - 1.1 * error[PRIOR, UNLIMITED, "unseen"],
                 better="below",
             ),
@@ -159,12 +159,18 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
         "can learn to learn, and answer new tasks as well as old ones. Which does it do, for pools of "
         f"{', '.join(f'2^{k}' for k in sizes.exponents)} tasks and without limit?",
         found=f"{_turn(sizes, gap)} {lab.tally(decided)}",
-        sure=f"{lab.count(sizes.n_tasks, 'test task')} seen and as many unseen per seed, {lab.count(numbers.seeds, 'training seed')}; one model "
-        "size and one training length: with more steps, more is memorised.",
+        sure=f"{lab.count(sizes.n_tasks, 'test task')} seen and as many unseen per seed. {_about_seeds(numbers.seeds)} "
+        "One model size and one training length: with more steps, more is memorised.",
         claims=decided,
         results=results.assign(distance_of_model=gap.frame("learner", "trained_on", "family")["mean"]),
         sections=[_section(sizes, error, gap)],
     )
+
+
+def _about_seeds(seeds: int) -> str:
+    if seeds == 1:
+        return "One training seed with one pool of each size: intervals are over test tasks and speak of these models and pools alone."
+    return f"{seeds} training seeds, each with pools of its own: intervals are over seeds and pools."
 
 
 def _turn(sizes: Sizes, gap: lab.Samples) -> str:

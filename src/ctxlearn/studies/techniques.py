@@ -73,19 +73,19 @@ def family_of(sizes: Sizes) -> TaskFamily:
     return ClassPrototype(sizes.n_features)
 
 
-def source_of(sizes: Sizes, technique: str) -> TaskFamily:
-    """Where a technique's training tasks come from."""
+def source_of(sizes: Sizes, technique: str, own: int) -> TaskFamily:
+    """Where a technique's training tasks come from. Each training seed has a pool of its own, the same for all techniques."""
     family = family_of(sizes)
     if technique == UNLIMITED:
         return family
-    pool = Pool(family, sizes.size)
+    pool = Pool(family, sizes.size, own)
     if technique == "rotated inputs":
         return Augmented(pool, rotate=True, permute_labels=False)
     if technique == "permuted labels":
         return Augmented(pool, rotate=False, permute_labels=True)
     if technique == "mixed families":
         others = [PairwiseMetric(sizes.n_features), Amortization(sizes.n_features)]
-        return Mixture([pool, *(Pool(other, sizes.size) for other in others)])
+        return Mixture([pool, *(Pool(other, sizes.size, own) for other in others)])
     return pool
 
 
@@ -108,7 +108,7 @@ def training(sizes: Sizes, technique: str, own: int, member: int = 0) -> lab.Tra
         seed=seed,
         averaging=0.99 if technique == "averaged weights" else 0.0,
     )
-    return lab.Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique), config, objective)
+    return lab.Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique, own), config, objective)
 
 
 def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
@@ -142,7 +142,7 @@ def claims(accuracy: lab.Samples) -> list[lab.Claim]:
             lab.Says(
                 technique.replace(" ", "-"),
                 f"{words}: better on new tasks than training without",
-                "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks",
+                "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks and pools",
                 accuracy[technique] - accuracy[BASELINE],
             )
             for technique, words in TECHNIQUES.items()
@@ -160,8 +160,8 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
         asked="Augmentation, mining of hard examples, weight averaging and ensembles make networks better that are trained on few"
         " samples. If the samples are tasks, and the network learns to learn from them, do they still?",
         found=_found(decided),
-        sure=f"{lab.count(n_seeds, 'training seed')} of each technique, all paired with the baseline's on the same"
-        f" {lab.count(sizes.n_tasks, 'new task')} per seed. One family, one model size, {sizes.size} training tasks, and each"
+        sure=f"{lab.count(n_seeds, 'training seed')} of each technique, each with {sizes.size} training tasks of its own, and paired"
+        f" with the baseline's on these and on the same {lab.count(sizes.n_tasks, 'new task')}. One family, one model size, and each"
         " technique with one setting, fixed beforehand; another number of training tasks may give another order.",
         claims=decided,
         results=numbers["score"].frame("learner", "trained_on", "family"),
@@ -200,13 +200,13 @@ def _section(sizes: Sizes, accuracy: lab.Samples) -> lab.Section:
             lab.Figure(
                 "techniques",
                 drawing,
-                "What each technique adds on new tasks, with 95 % intervals over training seeds.",
+                "What each technique adds on new tasks, with 95 % intervals over training seeds and their pools of tasks.",
                 "A dot with its interval for each technique; the table below has the numbers.",
             )
         ],
         [
             lab.Table(
-                "Accuracy in % on new tasks, mean over n >= 1, and the paired difference, with 95 % intervals over training seeds",
+                "Accuracy in % on new tasks, mean over n >= 1, and the paired difference, with 95 % intervals over training seeds and their pools of tasks",
                 ["technique", "accuracy", "difference from none"],
                 rows,
             )
