@@ -12,6 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.lab.estimates import interval_of
+
 RC: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -244,12 +246,13 @@ def interval_rows(found: Mapping[Any, Any], axis: str = "name") -> pd.DataFrame:
     """Intervals by name, or by several names, as a table for `lines` and `forest`.
 
     Args:
-        found: intervals by name; a name that is a tuple fills several columns.
+        found: intervals or estimates by name, `Samples` for instance; a name that is a tuple fills several columns.
         axis: the columns of the names, separated by spaces.
     """
     columns = axis.split()
     rows = []
-    for name, interval in found.items():
+    for name, estimate in found.items():
+        interval = interval_of(estimate)
         names = name if isinstance(name, tuple) else (name,)
         about = dict(zip(columns, names, strict=True))
         rows.append({**about, "mean": interval.value, "low": interval.low, "high": interval.high})
