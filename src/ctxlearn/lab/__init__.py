@@ -33,6 +33,7 @@ from ctxlearn.lab.plots import (
     label,
     legend_below,
     lines,
+    name_axes,
     shared_legend,
 )
 from ctxlearn.lab.pool import Executor, JobFailed
@@ -103,6 +104,7 @@ __all__ = [
     "label",
     "legend_below",
     "lines",
+    "name_axes",
     "page_from_template",
     "percent",
     "reproduce_study",

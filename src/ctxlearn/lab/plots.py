@@ -80,6 +80,27 @@ def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, 
     return figure, [list(row) for row in axes]
 
 
+def name_axes(
+    axes: Axes,
+    x_label: str = "",
+    y_label: str = "",
+    *,
+    title: str = "",
+    y_range: tuple[float, float] | None = None,
+    log: str = "",
+) -> None:
+    """A panel's title, the names of its axes with their units, its range, and which axes are logarithmic ("x", "y", "xy")."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    if y_range is not None:
+        axes.set_ylim(*y_range)
+    if "x" in log:
+        axes.set_xscale("log")
+    if "y" in log:
+        axes.set_yscale("log")
+
+
 def shared_legend(figure: Figure, axes: Axes, columns: int) -> None:
     """What the lines of one of a figure's panels are, below all of them."""
     handles, labels = axes.get_legend_handles_labels()
@@ -184,15 +205,7 @@ def lines(
         part = table if panel is None else table[table[panel] == name]
         draw_lines(axis, part, x=x, by=by, styles=styles, spread=spread, scale=scale, apart=apart)
         draw_levels(axis, levels or {}, styles)
-        if name is not None:
-            axis.set_title(title(str(name)), loc="left", fontsize=10)
-        axis.set_xlabel(x_label)
-        if y_range is not None:
-            axis.set_ylim(*y_range)
-        if "x" in log:
-            axis.set_xscale("log")
-        if "y" in log:
-            axis.set_yscale("log")
+        name_axes(axis, x_label, title="" if name is None else title(str(name)), y_range=y_range, log=log)
     axes[0][0].set_ylabel(y_label)
     if legend == "inside":
         axes[0][0].legend(fontsize=8)

@@ -185,6 +185,10 @@ class Samples(Mapping[Key, Paired]):
         """The mean over context lengths from 1 on of each, times a factor, 100 for percent."""
         return self.map(lambda paired: factor * paired.averaged())
 
+    def values_of(self, axis: int) -> list[Any]:
+        """What stands at a place of the keys, in order."""
+        return list(dict.fromkeys(key[axis] for key in self._found))
+
     def part(self, *pattern: str | int | float | None) -> Samples:
         """Those whose keys have certain values, without these: `part(None, "radial")` is what was measured on radial, by the
         first axis and whatever axes follow the second.
