@@ -15,8 +15,8 @@ from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, l
 from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.real_tables.preprocessing import Encoder
 from ctxlearn.real_tables.ranking import Lead, critical_difference, groups, rank, table_scores
-from ctxlearn.real_tables.sources import KNOWN, TABLES, TablesMissing, is_development
 from ctxlearn.real_tables.scoring import MEASURES
+from ctxlearn.real_tables.sources import KNOWN, TABLES, TablesMissing, is_development
 from ctxlearn.real_tables.splits import MOST_QUERIES, SIZES, draw_rows, sizes_for
 from ctxlearn.real_tables.summaries import calibration_error
 from ctxlearn.real_tables.tasks import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
