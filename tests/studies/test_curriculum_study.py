@@ -9,14 +9,14 @@ import torch
 
 from ctxlearn.evaluation.statistics import BOUNDLESS
 from ctxlearn.evaluation.time_to_threshold import StepRatio, Times, first_crossing, times
-from ctxlearn.lab.samples import Paired
+from ctxlearn.lab.samples import Paired, Samples
 from ctxlearn.references import LinearGaussian
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.curriculum import claims as rules
 from ctxlearn.studies.curriculum import settings as plan
-from ctxlearn.studies.curriculum.claims import decide_claims, honest_test, plateau, steps_to_threshold
-from ctxlearn.studies.curriculum.metrics import Arm, Measured
-from ctxlearn.studies.curriculum.page import headline, results, sections
+from ctxlearn.studies.curriculum.claims import decide_claims, passed, plateau, steps_to_threshold
+from ctxlearn.studies.curriculum.metrics import LONG, Measured
+from ctxlearn.studies.curriculum.page import page_of, results
 from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, PROFILES, REVERSED, RISING, SET, SHUFFLED
 from ctxlearn.tasks.active import ActivePairwise, UnitRegression
 from ctxlearn.training import Curriculum
@@ -76,6 +76,8 @@ def test_two_seeds_of_the_study_are_more_seeds_of_every_arm_and_one_job_gives_th
     two = reproduce("curriculum", profile="smoke", seeds=2, out=tmp_path / "two", runs=runs, progress=False)
     assert {c.seeds for c in two.claims if c.id != "better-in-the-end"} == {4}
     assert {c.seeds for c in two.claims if c.id == "better-in-the-end"} == {2}
+    long = two.results[two.results["learner"] == LONG]
+    assert set(long["seed"]) == {0, 2}  # the seeds of the trainings, not their numbers
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -183,22 +185,23 @@ def paired(values):
 def made_up(fall, *, spread=0.0, settings=QUICK, end=None):
     """Measurements where an arm's error falls in a straight line to 0 within `fall[setting, arm]` steps."""
     rng = np.random.default_rng(0)
-    arms, long = {}, {}
+    steps, errors, by_length = {}, {}, {}
     for setting, sizes in settings.settings.items():
+        steps[setting] = np.arange(sizes.keep_every, sizes.steps + 1, sizes.keep_every)
         for arm, n_seeds in sizes.arms.items():
-            steps = np.arange(sizes.keep_every, sizes.steps + 1, sizes.keep_every)
             slow = fall[setting, arm] * np.exp(spread * rng.normal(size=n_seeds))
-            curve = np.clip(1 - steps / slow[:, None], 0, 1)
+            curve = np.clip(1 - steps[setting] / slow[:, None], 0, 1)
             lengths = np.repeat(curve[:, -1, None, None], 8, 1) * np.ones(settings.n_points)
-            errors = np.repeat(curve[:, None], 8, 1)
-            budgets = settings.budgets if setting == INTERLEAVED else (sizes.steps,)
-            arms[setting, arm] = Arm(steps, paired(errors), dict.fromkeys(budgets, paired(lengths)))
+            errors[setting, arm] = paired(np.repeat(curve[:, None], 8, 1))
+            for budget in settings.budgets if setting == INTERLEAVED else (sizes.steps,):
+                by_length[setting, arm, budget] = paired(lengths)
+    steps[LONG] = np.arange(100, settings.long_steps + 1, 100)
     for arm, level in (end or {FULL: 0.1, RISING: 0.1}).items():
-        steps = np.arange(100, settings.long_steps + 1, 100)
-        noise = 0.01 * rng.normal(size=(1, len(steps), 8)).swapaxes(1, 2)
-        long[arm] = Arm(steps, paired(level + noise), {})
-    zero = np.ones((len(arms[INTERLEAVED, FULL].errors.seeds), 8))
-    return Measured(arms, long, paired(zero), paired(np.full((1, 8, settings.n_points), 0.2)))
+        noise = 0.01 * rng.normal(size=(1, len(steps[LONG]), 8)).swapaxes(1, 2)
+        errors[LONG, arm] = paired(level + noise)
+    zero = np.ones((len(errors[INTERLEAVED, FULL].seeds), 8))
+    logistic = np.full((1, 8, settings.n_points), 0.2)
+    return Measured(steps, Samples(errors), Samples(by_length), paired(zero), paired(logistic))
 
 
 EQUAL = {(s, a): 2000.0 for s, one in QUICK.settings.items() for a in one.arms} | {
@@ -243,19 +246,16 @@ def test_the_plateau_is_a_gate_that_can_fail():
     long, short = (made_up(EQUAL | {(INTERLEAVED, FULL): fall}, spread=0.01) for fall in (6000.0, 2000.0))
     assert plateau(long).steps == pytest.approx([600] * 4, rel=0.05)
     for measured, verdict, words in ((long, "holds", "is met"), (short, "fails", "is not met")):
-        decided = decide_claims(QUICK, measured)
-        assert decided[0].verdict == verdict
-        assert f"(a plateau of 400 steps) {words} on average" in honest_test(decided)
+        page = page_of(QUICK, measured)
+        assert page.claims[0].verdict == verdict
+        assert f"(a plateau of 400 steps) {words} on average" in page.found
 
 
 def test_the_test_fixed_beforehand_asks_for_the_ratio_and_its_lower_bound():
-    for full, spread, words in (
-        (4000.0, 0.05, "is passed"),
-        (2200.0, 0.0, "is not passed"),
-        (4000.0, 1.5, "is not passed"),
-    ):
-        decided = decide_claims(QUICK, made_up(EQUAL | {(INTERLEAVED, FULL): full}, spread=spread))
-        assert words in honest_test(decided)
+    for full, spread, expected in ((4000.0, 0.05, True), (2200.0, 0.0, False), (4000.0, 1.5, False)):
+        page = page_of(QUICK, made_up(EQUAL | {(INTERLEAVED, FULL): full}, spread=spread))
+        assert passed(page.claims) is expected
+        assert f"above 1) is {'passed' if expected else 'not passed'}, and" in page.found
 
 
 @pytest.mark.parametrize(
@@ -269,20 +269,20 @@ def test_what_is_better_in_the_end_is_decided_by_the_long_runs_alone(end, verdic
 
 
 def test_an_arm_that_still_falls_is_said_to():
-    falling = Arm(np.arange(8), paired(np.linspace(0.8, 0.1, 8) * np.ones((1, 3, 1))), {})
+    falling = paired(np.linspace(0.8, 0.1, 8) * np.ones((1, 3, 1)))
     assert rules.still_falling(falling) == pytest.approx(1 - 0.15 / 0.35)
     assert rules.late_errors(falling).values == pytest.approx(np.full((1, 3), 0.15))
 
 
 def test_the_page_writes_what_was_not_reached_as_such():
     measured = made_up(EQUAL | {(INTERLEAVED, FULL): 1e5})
-    page = sections(QUICK, measured)
-    steps = next(row for row in page[0].tables[0].rows if row[1] == FULL)
-    assert steps[3] == ", ".join(["> 2,500"] * 4)
-    assert "no upper bound" in page[0].tables[1].rows[0][2]
-    assert "no upper bound" in headline(decide_claims(QUICK, measured))
+    page = page_of(QUICK, measured)
+    steps, ratios = page.sections[0].tables
+    assert next(row for row in steps.rows if row[1] == FULL)[3] == ", ".join(["> 2,500"] * 4)
+    assert "no upper bound" in ratios.rows[0][2]
+    assert "no upper bound" in page.found
     assert not results(QUICK, measured).isna().any().any()
-    assert all(math.isfinite(c.high) for c in decide_claims(QUICK, measured))
+    assert all(math.isfinite(c.high) for c in page.claims)
 
 
 def test_thresholds_are_those_of_the_note():

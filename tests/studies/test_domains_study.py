@@ -17,7 +17,6 @@ from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.domains import STUDY
 from ctxlearn.studies.domains.claims import decide_claims, passed
-from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Way, best_way, follow, meet, score, ways_of
 from ctxlearn.studies.domains.metrics import (
     CHANCE,
     GIVEN,
@@ -25,14 +24,19 @@ from ctxlearn.studies.domains.metrics import (
     UNKNOWN,
     Measured,
     adapted_error,
+    meet,
+    score,
+    scores_along,
     unadapted_error,
 )
-from ctxlearn.studies.domains.page import headline, section
+from ctxlearn.studies.domains.page import draw, page_of
 from ctxlearn.studies.domains.settings import GATE, ICL, M2, PROFILES, fresh_learner, icl_training, m2_training
 from ctxlearn.training import Adaptable
+from ctxlearn.training.ways import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
 
 PARTS = PROFILES["quick"]
 SMALL = PROFILES["smoke"]["regression"]
+RATES = {"adamw": SMALL.adamw_rates, "sgd": SMALL.sgd_rates}
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +106,11 @@ def test_following_a_way_changes_no_learner_and_own_steps_are_those_of_training(
     learner = Adaptable(fresh_learner(SMALL, 0), SMALL.adaptation).eval()
     before = copy.deepcopy(learner.state_dict())
     plain = score(learner, met)
-    ways = ways_of(SMALL, learner, 4)
+    ways = ways_to_try(learner, RATES, 4)
     assert (OWN, 0.0) in ways
-    assert (OWN, 0.0) not in ways_of(SMALL, learner.learner, 4)
+    assert (OWN, 0.0) not in ways_to_try(learner.learner, RATES, 4)
     for (optimizer, rate), at in ways.items():
-        scores = follow(learner, met, 4, optimizer, rate, at)
+        scores = scores_along(learner, met, 4, optimizer, rate, at)
         assert list(scores) == at
         assert not np.array_equal(scores[at[0]], plain)
     assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
@@ -115,7 +119,7 @@ def test_following_a_way_changes_no_learner_and_own_steps_are_those_of_training(
 def test_a_way_that_explodes_counts_as_infinitely_bad_and_is_not_chosen():
     met = meet(SMALL, 0, Stream.TEST, 1)[0]
     learner = fresh_learner(SMALL, 0).eval()
-    scores = follow(learner, met, 4, "sgd", 1e30, [1, 3])
+    scores = scores_along(learner, met, 4, "sgd", 1e30, [1, 3])
     assert np.isinf(scores[3]).all()
     ways = {Way("sgd", 1e30, 3): scores[3][None], Way("sgd", 0.1, 3): np.full((1, 5), 2.0)}
     assert best_way(ways, np.full((1, 5), 1.0)) == NOT_AT_ALL
@@ -137,7 +141,7 @@ def test_the_way_is_chosen_on_validation_domains_and_an_adaptation_that_explodes
     assert way.steps
     assert good["facts"]["validation"] < exploding["facts"]["validation"]
     met = meet(SMALL, 0, Stream.TEST, 1)[0]
-    followed = follow(learner, met, SMALL.sizes[1], way.optimizer, way.rate, [way.steps])[way.steps]
+    followed = scores_along(learner, met, SMALL.sizes[1], way.optimizer, way.rate, [way.steps])[way.steps]
     assert np.array_equal(good["error"][0], followed)
 
 
@@ -148,10 +152,10 @@ def test_a_way_that_diverges_on_a_test_domain_only_is_counted(monkeypatch):
     def diverging(learner, met, size, optimizer, rate, at):
         seen.append(met)
         good = {step: np.zeros(part.n_points) for step in at}
-        validation = len(seen) <= len(ways_of(part, learner, part.limits[0]))
+        validation = len(seen) <= len(ways_to_try(learner, RATES, part.limits[0]))
         return good if validation else {step: np.full(part.n_points, np.inf) for step in at}
 
-    monkeypatch.setattr("ctxlearn.studies.domains.metrics.follow", diverging)
+    monkeypatch.setattr("ctxlearn.studies.domains.metrics.scores_along", diverging)
     found = adapted_error(learner, part, part.sizes[0], 0, 1)
     assert found["facts"]["diverged"] == part.n_test
     assert np.array_equal(found["error"], unadapted_error(learner, part, 0, 1)["error"])
@@ -160,7 +164,7 @@ def test_a_way_that_diverges_on_a_test_domain_only_is_counted(monkeypatch):
 def test_own_steps_that_explode_count_as_infinitely_bad():
     met = meet(SMALL, 0, Stream.TEST, 1)[0]
     learner = Adaptable(fresh_learner(SMALL, 0), replace(SMALL.adaptation, step_size=1e30)).eval()
-    assert np.isinf(follow(learner, met, 4, OWN, 0.0, [2])[2]).all()
+    assert np.isinf(scores_along(learner, met, 4, OWN, 0.0, [2])[2]).all()
     with pytest.raises(AdaptationDiverged):
         learner.adaptation.adapt(lambda p: p["out.bias"].sum() * torch.inf, dict(learner.learner.named_parameters()))
 
@@ -225,18 +229,17 @@ def test_a_seed_that_did_not_converge_makes_the_outcome_undecided_and_is_named_n
     measured = made_up(part, (0.08, 0.01, 0.0), seeds=3)
     measured.validation.values[1] += 0.2
     assert passed(part, measured) is None
-    parts = {"regression": part}
-    assert "undecided" in headline(part, measured)
-    words = section("regression", part, measured).paragraphs
-    assert f"The gate of convergence is {GATE:g}: not reached by seed 1" in words[2]
-    claims = {c.id: c for c in decide_claims(parts, {"regression": measured})}
+    other = made_up(PARTS["classification"], (0.0, 0.0, 0.0), seeds=3, name="classification")
+    page = page_of(PARTS, {"regression": measured, "classification": other}, pd.DataFrame())
+    assert page.found.startswith("undecided")
+    assert f"The gate of convergence is {GATE:g}: not reached by seed 1, which" in page.sections[0].paragraphs[2]
+    claims = {c.id: c for c in page.claims}
     assert claims["regression-m2-wins-at-64"].seeds == 3
 
 
 def test_both_parts_are_drawn_with_all_their_lines():
     for name, part in PARTS.items():
-        drawn = section(name, part, made_up(part, (0.05, 0.0, 0.0), name=name))
-        axes = drawn.figures[0].drawing.axes
+        axes = draw(name, part, made_up(part, (0.05, 0.0, 0.0), name=name)).axes
         labels = {text for axis in axes for text in axis.get_legend_handles_labels()[1]}
         assert {KNOWN, UNKNOWN, "M2, adapted", "M2, not adapted"} <= labels
         assert any(label.startswith("chance") for label in labels)

@@ -9,7 +9,7 @@ from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.images import PROFILES, STUDY
 from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet
-from ctxlearn.studies.images.metrics import GROUPED, SCRIPTS, digits, episode_accuracy, scripts
+from ctxlearn.studies.images.metrics import GROUPED, SCRIPTS, episode_accuracy, scripts
 from ctxlearn.studies.images.settings import (
     CLASSICAL,
     CURRICULUM,
@@ -25,6 +25,7 @@ from ctxlearn.studies.images.settings import (
     trainings,
 )
 from ctxlearn.tasks import glyphs
+from ctxlearn.tasks.digits import digits
 from ctxlearn.tasks.written import glyph_index
 
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -68,11 +69,23 @@ def test_arms_differ_from_the_baseline_in_their_technique_alone():
 def test_augmented_training_tasks_are_those_of_the_pool():
     sizes = PROFILES["quick"]
     for technique in ("rotated inputs", "permuted labels"):
-        tasks = source_of(sizes, technique).sample(
+        tasks = source_of(sizes, technique, own=0).sample(
             200, 4, generator=torch.Generator().manual_seed(0), with_parameters=True
         )
         norms = tasks.parameters["family"]["prototypes"].norm(dim=-1).flatten(1).sum(1)
         assert 1 < len(norms.unique()) <= sizes.size
+
+
+def test_every_training_seed_has_a_pool_of_its_own_which_all_techniques_share():
+    sizes = PROFILES["quick"]
+    pools = [source_of(sizes, BASELINE, own).parameters["prototypes"] for own in training_seeds(sizes, 0)]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(pools, 2))
+    for own, pool in zip(training_seeds(sizes, 0), pools, strict=True):
+        for technique in ("rotated inputs", "permuted labels"):
+            assert torch.equal(source_of(sizes, technique, own).family.parameters["prototypes"], pool)
+        assert torch.equal(source_of(sizes, "mixed families", own).families[0].parameters["prototypes"], pool)
+        for member in range(MEMBERS):
+            assert torch.equal(training(sizes, BASELINE, own, member).source.parameters["prototypes"], pool)
 
 
 def test_a_technique_that_helps_every_seed_alike_is_found_and_others_are_not():

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from ctxlearn.storage import load_tensors
 from ctxlearn.tasks import ClassPrototype
 from ctxlearn.training import CorruptFileError, StorageError, TrainingDiverged, load
+from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.optimizers import Average, Optimizer
 
 
@@ -157,6 +159,43 @@ def test_a_disk_that_fills_up_at_the_very_end_is_a_storage_error_too(tmp_path, m
         runs.small(tmp_path / "run")
     monkeypatch.undo()
     runs.small(tmp_path / "run")
+    assert runs.result(tmp_path / "run") == expected
+
+
+def half_full():
+    """`os.write` on a disk that has room for half of what comes first."""
+    write, calls = os.write, iter(range(10**6))
+    return lambda number, content: write(number, content[: len(content) // 2]) if next(calls) == 0 else full()
+
+
+@pytest.mark.parametrize(
+    ("place", "failing"),
+    [*((place, lambda: full) for place in ("os.open", "os.write", "os.fsync", "os.replace")), ("os.write", half_full)],
+)
+def test_a_disk_that_fills_up_at_the_model_itself_costs_no_step(place, failing, tmp_path, monkeypatch):
+    expected = runs.result(runs.small(tmp_path / "whole").folder)
+    save_model = RunFolder.save_model
+
+    def at_last(*args):
+        monkeypatch.setattr(place, failing())
+        save_model(*args)
+
+    monkeypatch.setattr(RunFolder, "save_model", at_last)
+    with pytest.raises(StorageError) as caught:
+        runs.small(tmp_path / "run")
+    monkeypatch.undo()
+    assert re.match(
+        r"step 12: cannot write .*model\.safetensors: No space left on device; free space", str(caught.value.strerror)
+    )
+    assert "the last good checkpoint is step-00000012.safetensors: train again to go on from it" in str(caught.value)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+    assert not list((tmp_path / "run").rglob(".part-*"))
+    with pytest.raises(ValueError, match="is not finished"):
+        load(tmp_path / "run")
+    steps = runs.record_steps(monkeypatch)
+    runs.small(tmp_path / "run")
+    assert steps == []
     assert runs.result(tmp_path / "run") == expected
 
 
