@@ -35,6 +35,7 @@ FLOORS = [
     {"baselines"},
     {"references", "expressiveness", "testing"},
     {"training", "onnx_file"},
+    {"inner_loop"},
     {"evaluation"},
     {"identification", "language"},
     {"estimators"},

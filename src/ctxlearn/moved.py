@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 MOVED = {
+    "ctxlearn.learners.gradient.GradientAdaptation": "ctxlearn.inner_loop.gradient.GradientAdaptation",
+    "ctxlearn.learners.maml.MAML": "ctxlearn.inner_loop.maml.MAML",
     "ctxlearn.references.bayes.BayesOptimal": "ctxlearn.bayes.optimal.BayesOptimal",
     "ctxlearn.references.classical.Chance": "ctxlearn.baselines.chance.Chance",
     "ctxlearn.references.classical.LogisticRegression": "ctxlearn.baselines.logistic_regression.LogisticRegression",
@@ -21,6 +23,9 @@ MOVED = {
     "ctxlearn.references.simple.KernelRegression": "ctxlearn.baselines.kernel_regression.KernelRegression",
     "ctxlearn.references.simple.Majority": "ctxlearn.baselines.majority.Majority",
     "ctxlearn.references.simple.MeanThreshold": "ctxlearn.baselines.mean_threshold.MeanThreshold",
+    "ctxlearn.training.domains.Adaptable": "ctxlearn.inner_loop.meta_learning.Adaptable",
+    "ctxlearn.training.domains.DomainSource": "ctxlearn.inner_loop.meta_learning.DomainSource",
+    "ctxlearn.training.domains.MetaAdaptation": "ctxlearn.inner_loop.meta_learning.MetaAdaptation",
 }
 """Where a class is now, by the import path that it had when runs may have been saved."""
 

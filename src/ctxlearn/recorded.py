@@ -164,7 +164,7 @@ DATACLASSES = (
     "ctxlearn.language.loading.LoRA",
     "ctxlearn.language.text_format.TextFormat",
     "ctxlearn.learners.blocks.BlockConfig",
-    "ctxlearn.learners.gradient.GradientAdaptation",
+    "ctxlearn.inner_loop.gradient.GradientAdaptation",
     "ctxlearn.training.config.TrainingConfig",
 )
 """The dataclasses of ctxlearn that are arguments; no other one of anybody's is built, unless its module is trusted."""

@@ -14,6 +14,7 @@ import torch
 from ctxlearn import lab
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
+from ctxlearn.inner_loop.fine_tuning_search import NOT_AT_ALL, OWN, Way, best_way, follow, ways_to_try
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
 from ctxlearn.seeding import Stream, generator_for
@@ -21,7 +22,6 @@ from ctxlearn.studies.domains.settings import GATE, ICL, M2, Part, icl_training,
 from ctxlearn.tasks import GaussianWeights
 from ctxlearn.tasks.domains import Domain
 from ctxlearn.threads import Workers
-from ctxlearn.training.ways import NOT_AT_ALL, OWN, Way, best_way, follow, ways_to_try
 
 KNOWN, UNKNOWN, GIVEN = "Bayes, domain known", "Bayes, domain unknown", "Bayes, given those tasks"
 CHANCE = "chance"
