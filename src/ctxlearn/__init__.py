@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ctxlearn.onnx_file import export
     from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
+    from ctxlearn.training import Run, TrainingConfig, fine_tune, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
@@ -44,9 +44,9 @@ _HOMES = {
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
     "TrainingConfig": "ctxlearn.training",
-    "adapt_to_domain": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
     "export": "ctxlearn.onnx_file",
+    "fine_tune": "ctxlearn.training",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
     "read_run": "ctxlearn.training",
@@ -78,12 +78,12 @@ __all__ = [
     "Run",
     "Tasks",
     "TrainingConfig",
-    "adapt_to_domain",
     "estimators",
     "evaluate",
     "evaluation",
     "export",
     "expressiveness",
+    "fine_tune",
     "identification",
     "identify",
     "lab",
@@ -102,7 +102,7 @@ __all__ = [
 ]
 
 
-__getattr__ = names_from(__name__, _HOMES, _ROOMS)
+__getattr__ = names_from(__name__, _HOMES, _ROOMS, former={"adapt_to_domain": "fine_tune"})
 
 
 def __dir__() -> list[str]:

@@ -7,19 +7,27 @@ import importlib
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 
-def names_from(package: str, homes: Mapping[str, str], subpackages: Collection[str] = ()) -> Callable[[str], Any]:
+def names_from(
+    package: str,
+    homes: Mapping[str, str],
+    subpackages: Collection[str] = (),
+    former: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[str], Any]:
     """A package's `__getattr__` (PEP 562).
 
     Args:
         package: its import path.
         homes: for each public name the import path of the module that defines it.
         subpackages: names of packages inside it that are loaded when first used, too.
+        former: for names that have been renamed the one that they have now; they are found, and listed nowhere.
     """
 
     def find(name: str) -> Any:
+        name = former.get(name, name)
         if name in homes:
             return getattr(importlib.import_module(homes[name]), name)
         if name in subpackages:

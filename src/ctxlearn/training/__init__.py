@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn.inner_loop.fine_tuning import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.inner_loop.fine_tuning import FineTuning, fine_tune, fine_tuning_of
     from ctxlearn.inner_loop.meta_learning import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.storage import CorruptFileError, StorageError
     from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Adaptable": "ctxlearn.inner_loop.meta_learning",
-    "Adaptation": "ctxlearn.inner_loop.fine_tuning",
     "AllPrefixes": "ctxlearn.training.objective",
     "Callback": "ctxlearn.training.callbacks",
     "CorruptFileError": "ctxlearn.storage",
@@ -36,6 +35,7 @@ _HOMES = {
     "DomainBatch": "ctxlearn.inner_loop.meta_learning",
     "DomainSource": "ctxlearn.inner_loop.meta_learning",
     "FamilySource": "ctxlearn.training.sources",
+    "FineTuning": "ctxlearn.inner_loop.fine_tuning",
     "HardestTasks": "ctxlearn.training.objective",
     "LastPoints": "ctxlearn.training.lengths",
     "MetaAdaptation": "ctxlearn.inner_loop.meta_learning",
@@ -56,8 +56,8 @@ _HOMES = {
     "TrainingDiverged": "ctxlearn.training.loop",
     "VariedLengths": "ctxlearn.training.lengths",
     "WeightsAndBiases": "ctxlearn.training.callbacks",
-    "adapt_to_domain": "ctxlearn.inner_loop.fine_tuning",
-    "adaptation_of": "ctxlearn.inner_loop.fine_tuning",
+    "fine_tune": "ctxlearn.inner_loop.fine_tuning",
+    "fine_tuning_of": "ctxlearn.inner_loop.fine_tuning",
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
     "read_run": "ctxlearn.training.run",
@@ -68,7 +68,6 @@ _HOMES = {
 
 __all__ = [
     "Adaptable",
-    "Adaptation",
     "AllPrefixes",
     "Callback",
     "CorruptFileError",
@@ -76,6 +75,7 @@ __all__ = [
     "DomainBatch",
     "DomainSource",
     "FamilySource",
+    "FineTuning",
     "HardestTasks",
     "LastPoints",
     "MetaAdaptation",
@@ -96,8 +96,8 @@ __all__ = [
     "TrainingDiverged",
     "VariedLengths",
     "WeightsAndBiases",
-    "adapt_to_domain",
-    "adaptation_of",
+    "fine_tune",
+    "fine_tuning_of",
     "kept_learners",
     "load",
     "read_run",
@@ -106,4 +106,5 @@ __all__ = [
     "train",
 ]
 
-__getattr__ = names_from(__name__, _HOMES)
+_FORMER = {"Adaptation": "FineTuning", "adapt_to_domain": "fine_tune", "adaptation_of": "fine_tuning_of"}
+__getattr__ = names_from(__name__, _HOMES, former=_FORMER)

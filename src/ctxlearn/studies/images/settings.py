@@ -34,7 +34,7 @@ class Meta:
         inner_size: their step size.
         sizes: episodes of a new script to adapt to.
         shots: K of the episodes that are adapted to; they have 2 K + 1 images of each character at most.
-        adaptation_steps: of `adapt_to_domain`, at most.
+        adaptation_steps: of `fine_tune`, at most.
         n_scripts: new scripts.
         n_probe: one-shot episodes on which each is measured, of characters that no adaptation saw.
     """
