@@ -9,7 +9,8 @@ from torch import nn
 
 from ctxlearn import Recorded, TrainingConfig, evaluate, load, train
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, ProtoNet, gradient, maml
+from ctxlearn.inner_loop import gradient, maml
+from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, ProtoNet
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import ClassPrototype, LinearRegression
 from ctxlearn.training import Adaptable, DomainSource, MetaAdaptation, Objective, RandomSplit
