@@ -171,7 +171,7 @@ def test_inner_steps_are_taken_where_the_learner_is(accelerator):
     tasks = ClassPrototype().sample(4, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert learner(tasks.x[:, :3], tasks.y[:, :3], tasks.x[:, 3:]).device.type == "meta"
-    assert isinstance(MetaAdaptation(), ctxlearn.Recorded)
+    assert isinstance(MetaAdaptation(), ctxlearn.Configurable)
 
 
 @pytest.mark.parametrize("name", ["transformer behind scaling", "advised transformer behind scaling"])

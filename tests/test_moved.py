@@ -5,10 +5,10 @@ import runs
 import yaml
 
 import ctxlearn
-from ctxlearn import load, read_run, training
+from ctxlearn import learners, load, read_run, training
 from ctxlearn.baselines import Chance, LogisticRegression
+from ctxlearn.configurable import class_path, configuration, digest, instantiate
 from ctxlearn.moved import MOVED, with_current_names, with_first_names
-from ctxlearn.recorded import class_path, configuration, digest, instantiate
 from ctxlearn.trust import find_class
 
 OLD = "ctxlearn.references.classical.LogisticRegression"
@@ -60,4 +60,7 @@ def test_former_public_names_are_found_and_not_listed():
     assert ctxlearn.adapt_to_domain is ctxlearn.fine_tune is training.adapt_to_domain
     assert training.adaptation_of is training.fine_tuning_of
     assert training.Adaptation is training.FineTuning
+    assert ctxlearn.Recorded is ctxlearn.Configurable
+    assert learners.Advised is learners.KernelFeatures
+    assert learners.MoreWays is learners.ManyClass
     assert not {"adapt_to_domain", "adaptation_of", "Adaptation"} & {*dir(ctxlearn), *training.__all__}

@@ -23,24 +23,24 @@ if TYPE_CHECKING:
         tasks,
         training,
     )
+    from ctxlearn.configurable import Configurable
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
     from ctxlearn.lab.sweep import sweep
     from ctxlearn.onnx_file import export
-    from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
     from ctxlearn.training import Run, TrainingConfig, fine_tune, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Configurable": "ctxlearn.configurable",
     "Episode": "ctxlearn.episodes",
     "Identification": "ctxlearn.identification",
     "InContextClassifier": "ctxlearn.estimators",
     "InContextRegressor": "ctxlearn.estimators",
-    "Recorded": "ctxlearn.recorded",
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
     "TrainingConfig": "ctxlearn.training",
@@ -70,11 +70,11 @@ _ROOMS = (
 )
 
 __all__ = [
+    "Configurable",
     "Episode",
     "Identification",
     "InContextClassifier",
     "InContextRegressor",
-    "Recorded",
     "Run",
     "Tasks",
     "TrainingConfig",
@@ -102,7 +102,9 @@ __all__ = [
 ]
 
 
-__getattr__ = names_from(__name__, _HOMES, _ROOMS, former={"adapt_to_domain": "fine_tune"})
+_FORMER = {"Recorded": "Configurable", "adapt_to_domain": "fine_tune"}
+
+__getattr__ = names_from(__name__, _HOMES, _ROOMS, former=_FORMER)
 
 
 def __dir__() -> list[str]:

@@ -27,7 +27,8 @@ def names_from(
     """
 
     def find(name: str) -> Any:
-        name = former.get(name, name)
+        if name in former:
+            return getattr(sys.modules[package], former[name])
         if name in homes:
             return getattr(importlib.import_module(homes[name]), name)
         if name in subpackages:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 MOVED = {
+    "ctxlearn.learners.advised.Advised": "ctxlearn.learners.kernel_features.KernelFeatures",
     "ctxlearn.learners.gradient.GradientAdaptation": "ctxlearn.inner_loop.gradient.GradientAdaptation",
     "ctxlearn.learners.maml.MAML": "ctxlearn.inner_loop.maml.MAML",
+    "ctxlearn.learners.scaled.ContextScaled": "ctxlearn.learners.normalization.ContextScaled",
+    "ctxlearn.learners.ways.MoreWays": "ctxlearn.learners.many_class.ManyClass",
     "ctxlearn.references.bayes.BayesOptimal": "ctxlearn.bayes.optimal.BayesOptimal",
     "ctxlearn.references.classical.Chance": "ctxlearn.baselines.chance.Chance",
     "ctxlearn.references.classical.LogisticRegression": "ctxlearn.baselines.logistic_regression.LogisticRegression",

@@ -14,7 +14,7 @@ from filelock import FileLock
 from ctxlearn.storage import StorageError
 from ctxlearn.tasks import ClassPrototype
 from ctxlearn.training import RunFolderError, load
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 
 def settings(seed=0):
@@ -41,7 +41,7 @@ def test_two_starts_of_one_run_end_with_the_same_bits_and_neither_fails(tmp_path
 
 
 def test_a_second_start_touches_nothing_before_it_has_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 0.05)
     first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
     with first.claimed(settings()):
         parts = [tmp_path / "run" / ".model.safetensors.1.tmp", tmp_path / "run" / "checkpoints" / ".part-1.tmp"]
@@ -96,7 +96,7 @@ def test_whoever_is_faster_is_seen_for_what_it_is(other, tmp_path, monkeypatch):
 
 
 def test_many_starts_at_once_claim_one_run_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 600)  # whatever else the machine does
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 600)  # whatever else the machine does
     seen, errors = [], []
 
     def claim(seed):

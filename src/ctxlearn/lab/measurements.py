@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
+from ctxlearn.configurable import digest
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
 from ctxlearn.lab.calls import Call, call, describe_argument
 from ctxlearn.lab.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import digest
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 

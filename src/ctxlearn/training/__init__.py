@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
     from ctxlearn.training.config import TrainingConfig
     from ctxlearn.training.curriculum import Curriculum
-    from ctxlearn.training.folder import RunFolderError
     from ctxlearn.training.lengths import LastPoints, VariedLengths
     from ctxlearn.training.listing import runs
     from ctxlearn.training.loop import TrainingDiverged
     from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
     from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
     from ctxlearn.training.run import Run, kept_learners, load, read_run
+    from ctxlearn.training.run_folder import RunFolderError
     from ctxlearn.training.sources import FamilySource, Source
-    from ctxlearn.training.start import run_settings, train
+    from ctxlearn.training.trainer import run_settings, train
 
 _HOMES = {
     "Adaptable": "ctxlearn.inner_loop.meta_learning",
@@ -45,7 +45,7 @@ _HOMES = {
     "RandomShots": "ctxlearn.training.objective",
     "RandomSplit": "ctxlearn.training.objective",
     "Run": "ctxlearn.training.run",
-    "RunFolderError": "ctxlearn.training.folder",
+    "RunFolderError": "ctxlearn.training.run_folder",
     "SelfPaced": "ctxlearn.training.plans",
     "Smooth": "ctxlearn.training.plans",
     "Source": "ctxlearn.training.sources",
@@ -61,9 +61,9 @@ _HOMES = {
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
     "read_run": "ctxlearn.training.run",
-    "run_settings": "ctxlearn.training.start",
+    "run_settings": "ctxlearn.training.trainer",
     "runs": "ctxlearn.training.listing",
-    "train": "ctxlearn.training.start",
+    "train": "ctxlearn.training.trainer",
 }
 
 __all__ = [
