@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ctxlearn.evaluation.new_domains import error_on, errors_along
+from ctxlearn.inner_loop.fine_tuning_search import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
 from ctxlearn.lab import Paired, Samples
 from ctxlearn.lab.calls import trainings_in
 from ctxlearn.lab.measurements import all_measurements
@@ -31,7 +32,6 @@ from ctxlearn.studies.domains.metrics import (
 from ctxlearn.studies.domains.page import draw, page_of
 from ctxlearn.studies.domains.settings import GATE, ICL, M2, PROFILES, fresh_learner, icl_training, m2_training
 from ctxlearn.training import Adaptable
-from ctxlearn.training.ways import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
 
 PARTS = PROFILES["quick"]
 SMALL = PROFILES["smoke"]["regression"]

@@ -22,6 +22,7 @@ from ctxlearn import __version__
 from ctxlearn.atomic import make_folder, reason
 from ctxlearn.checks import describe
 from ctxlearn.escaping import printable
+from ctxlearn.moved import with_current_names
 from ctxlearn.plain_data import from_yaml
 from ctxlearn.recorded import digest
 from ctxlearn.storage import (
@@ -165,7 +166,7 @@ class RunFolder:
             settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
         )  # of before it was kept
         if held["hash"] != run_hash(known):
-            difference = _first_difference(held, known)
+            difference = _first_difference(with_current_names(held), known)
             way = "choose another folder, or the settings of that run"
             if difference.startswith("initial_weights"):  # all else is the same
                 way = (
