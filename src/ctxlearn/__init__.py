@@ -102,7 +102,7 @@ __all__ = [
 ]
 
 
-_FORMER = {"Recorded": "Configurable", "adapt_to_domain": "fine_tune"}
+_FORMER = {"Configurable": "Configurable", "fine_tune": "fine_tune"}
 
 __getattr__ = names_from(__name__, _HOMES, _ROOMS, former=_FORMER)
 

@@ -74,6 +74,6 @@ __all__ = [
     "reptile_loss",
 ]
 
-_FORMER = {"Advised": "KernelFeatures", "MoreWays": "ManyClass"}
+_FORMER = {"KernelFeatures": "KernelFeatures", "ManyClass": "ManyClass"}
 
 __getattr__ = names_from(__name__, dict.fromkeys(_ABOVE, "ctxlearn.inner_loop"), former=_FORMER)

@@ -106,5 +106,5 @@ __all__ = [
     "train",
 ]
 
-_FORMER = {"Adaptation": "FineTuning", "adapt_to_domain": "fine_tune", "adaptation_of": "fine_tuning_of"}
+_FORMER = {"FineTuning": "FineTuning", "fine_tune": "fine_tune", "fine_tuning_of": "fine_tuning_of"}
 __getattr__ = names_from(__name__, _HOMES, former=_FORMER)
