@@ -102,9 +102,7 @@ __all__ = [
 ]
 
 
-_FORMER = {"Configurable": "Configurable", "fine_tune": "fine_tune"}
-
-__getattr__ = names_from(__name__, _HOMES, _ROOMS, former=_FORMER)
+__getattr__ = names_from(__name__, _HOMES, _ROOMS)
 
 
 def __dir__() -> list[str]:

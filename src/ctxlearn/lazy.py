@@ -7,24 +7,20 @@ import importlib
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
+from ctxlearn.moved import RENAMED
 
-def names_from(
-    package: str,
-    homes: Mapping[str, str],
-    subpackages: Collection[str] = (),
-    former: Mapping[str, str] = MappingProxyType({}),
-) -> Callable[[str], Any]:
-    """A package's `__getattr__` (PEP 562).
+
+def names_from(package: str, homes: Mapping[str, str], subpackages: Collection[str] = ()) -> Callable[[str], Any]:
+    """A package's `__getattr__` (PEP 562), which knows the former names of what was renamed, too.
 
     Args:
         package: its import path.
         homes: for each public name the import path of the module that defines it.
         subpackages: names of packages inside it that are loaded when first used, too.
-        former: for names that have been renamed the one that they have now; they are found, and listed nowhere.
     """
+    former = RENAMED.get(package, {})
 
     def find(name: str) -> Any:
         if name in former:

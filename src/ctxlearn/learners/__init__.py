@@ -74,6 +74,4 @@ __all__ = [
     "reptile_loss",
 ]
 
-_FORMER = {"KernelFeatures": "KernelFeatures", "ManyClass": "ManyClass"}
-
-__getattr__ = names_from(__name__, dict.fromkeys(_ABOVE, "ctxlearn.inner_loop"), former=_FORMER)
+__getattr__ = names_from(__name__, dict.fromkeys(_ABOVE, "ctxlearn.inner_loop"))

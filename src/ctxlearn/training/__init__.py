@@ -106,5 +106,4 @@ __all__ = [
     "train",
 ]
 
-_FORMER = {"FineTuning": "FineTuning", "fine_tune": "fine_tune", "fine_tuning_of": "fine_tuning_of"}
-__getattr__ = names_from(__name__, _HOMES, former=_FORMER)
+__getattr__ = names_from(__name__, _HOMES)
