@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.jobs.calls import trainings_in
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
+from ctxlearn.lab.cells import all_measurements
 from ctxlearn.learners import AdaptationDiverged
 from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce
