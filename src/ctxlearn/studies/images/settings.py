@@ -89,36 +89,20 @@ class Sizes:
 
 PROFILES = {
     "smoke": Sizes(
-        (2, 3),
-        (1, 2),
-        {2: 2, 3: 2},
-        {2: 4, 3: 4},
-        (4, 4, 4, 8),
-        20,
-        3,
-        20,
-        6,
-        1,
-        Meta(2, 2, 2, 1, 0.003, (4, 6), 1, 2, 2, 6),
+        ways=(2, 3), shots=(1, 2), steps={2: 2, 3: 2}, tasks_per_step={2: 4, 3: 4}, channels=(4, 4, 4, 8), width=20, depth=3,
+        n_tasks=20, n_grouped=6, every=1,
+        meta=Meta(2, n_tasks=2, inner_steps=1, sizes=(4, 6), adaptation_steps=2, n_scripts=2, n_probe=6),
     ),
     # about 50 minutes of one core: 42 of training, 8 of measuring
     "quick": Sizes(
-        (5, 20), (1, 5), {5: 2400, 20: 800}, {5: 8, 20: 4}, (16, 32, 64, 64), 128, 3, 600, 150, 130, Meta(800)
+        ways=(5, 20), shots=(1, 5), steps={5: 2400, 20: 800}, tasks_per_step={5: 8, 20: 4}, channels=(16, 32, 64, 64), width=128,
+        depth=3, n_tasks=600, n_grouped=150, every=130, meta=Meta(800),
     ),
     "paper": Sizes(
-        ways=(5, 20),
-        shots=(1, 5),
-        steps={5: 60_000, 20: 60_000},
-        tasks_per_step={5: 64, 20: 16},
-        channels=(64, 64, 64, 64),
-        width=256,
-        depth=4,
-        n_tasks=2000,
-        n_grouped=2000,
-        every=5000,
-        meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
+        ways=(5, 20), shots=(1, 5), steps={5: 60_000, 20: 60_000}, tasks_per_step={5: 64, 20: 16}, channels=(64, 64, 64, 64),
+        width=256, depth=4, n_tasks=2000, n_grouped=2000, every=5000, meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
     ),
-}
+}  # fmt: skip
 
 
 @functools.cache
@@ -157,20 +141,18 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     few, many = sizes.ways[0], sizes.ways[-1]
     found = {}
 
-    def train(
-        key: str, name: str, way: int, source: TaskFamily | training.Source | None = None, words: str = ""
-    ) -> None:
+    def train(key: str, name: str, way: int, source: TaskFamily | training.Source) -> None:
         learner, config = fresh_learner(name, sizes, way, seed), plain_config(sizes, way, seed, name == RANDOM)
-        title = f"{name}, {way}-way{words}, seed {seed}"
-        found[key, way] = lab.Training(title, learner, source or training_family(way), config, training.RandomShots())
+        title = f"{key}, {way}-way, seed {seed}"
+        found[key, way] = lab.Training(title, learner, source, config, training.RandomShots())
 
     for way in sizes.ways:
         for name in (ICL, *CLASSICAL):
-            train(name, name, way)
-    train(RANDOM, RANDOM, few)
+            train(name, name, way, training_family(way))
+    train(RANDOM, RANDOM, few, training_family(few))
     for name in SHIFTED:
-        train(shifted(name), name, few, training_family(few, alphabets=True), " on alphabets")
-    train(CURRICULUM, ICL, many, curriculum(sizes), " by a curriculum")
+        train(shifted(name), name, few, training_family(few, alphabets=True))
+    train(CURRICULUM, ICL, many, curriculum(sizes))
     found[M2, few] = m2_training(sizes, few, seed)
     return found
 
