@@ -12,11 +12,11 @@ import torch
 
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
+from ctxlearn.inner_loop.fine_tuning_search import NOT_AT_ALL, Way, best_way, follow, ways_to_try
 from ctxlearn.learners.base import Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.domains import Domain, Domains
 from ctxlearn.threads import Workers
-from ctxlearn.training.ways import NOT_AT_ALL, Way, best_way, follow, ways_to_try
 
 
 class Met(NamedTuple):

@@ -12,13 +12,13 @@ import torch
 
 from ctxlearn import lab
 from ctxlearn.evaluation.new_domains import Met, adapt_to_new_domains, error_on, errors_along, meet
+from ctxlearn.inner_loop.fine_tuning_search import OWN
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
 from ctxlearn.seeding import Stream
 from ctxlearn.studies.domains.settings import GATE, ICL, M2, Part, icl_training, m2_training
 from ctxlearn.tasks import GaussianWeights
 from ctxlearn.threads import Workers
-from ctxlearn.training.ways import OWN
 
 KNOWN, UNKNOWN, GIVEN = "Bayes, domain known", "Bayes, domain unknown", "Bayes, given those tasks"
 CHANCE = "chance"

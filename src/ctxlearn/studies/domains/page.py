@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ctxlearn import lab
+from ctxlearn.inner_loop.fine_tuning_search import Way
 from ctxlearn.studies.domains.claims import decide_claims, passed
 from ctxlearn.studies.domains.metrics import CHANCE, GIVEN, KNOWN, UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import CLASSIFICATION, GAIN, GATE, ICL, M2, REGRESSION, Part, Sizes
-from ctxlearn.training.ways import Way
 
 AXES = {REGRESSION: "excess squared error (units of y, squared)", CLASSIFICATION: "error rate (share of points)"}
 CHANCES = {REGRESSION: "chance: answer 0", CLASSIFICATION: "chance: guess"}
