@@ -32,9 +32,7 @@ def page_of(sizes: Sizes, accuracy: lab.Samples, adapted: lab.Samples, seeds: in
     """The page of shares of right answers; see `metrics.accuracies` and `fine_tuning.adapted_accuracies`."""
     few, shown, tuned = sizes.ways[0], accuracy.map(in_percent), adapted.map(in_percent)
     # the digits after all scripts
-    places: list[Place] = sorted(
-        {key[1:3] for key in accuracy if key[0] == "CNP"}, key=lambda p: (p[0] == DIGITS, p[1])
-    )
+    places = sorted(((place, way) for way in sizes.ways for place in families(way)), key=lambda p: p[0] == DIGITS)
     kinds = [*(each for name in SHIFTED for each in (name, shifted(name))), PIXELS]
     new_kinds: list[Place] = [(place, few) for place in (NEW_ALPHABETS, NEW_KINDS)]
     episodes = {(name, f"{on}, {n}-way", int(n) * int(k)): found for (name, on, n, k), found in accuracy.items()}
