@@ -40,6 +40,7 @@ FLOORS = [
     {"identification", "language"},
     {"estimators"},
     {"real_tables"},
+    {"jobs"},
     {"lab"},
     {"studies"},
     {"cli", "playground", "__main__"},

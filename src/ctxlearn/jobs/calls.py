@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any
 
 from ctxlearn.checks import describe
-from ctxlearn.lab.trainings import Training
+from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
 from ctxlearn.recorded import Recorded, configuration, digest, instantiate
 from ctxlearn.source_code import code_digest
