@@ -32,29 +32,17 @@ LEARNER, FAMILY = "InContextTransformer", "class-prototype"
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        n_features: d.
-        n_points: N points per task.
-        size: distinct training tasks.
-        steps: optimiser steps of each training.
-        tasks_per_step: B.
-        width: of the models.
-        depth: blocks.
-        n_seeds: training seeds of each technique per seed of the study; as many times three of the baseline.
-        n_tasks: test tasks per training seed.
-    """
-
-    n_features: int
-    n_points: int
-    size: int
-    steps: int
-    tasks_per_step: int
-    width: int
-    depth: int
-    n_seeds: int
-    n_tasks: int
+    n_features: int  # d
+    n_points: int  # N points per task
+    size: int  # distinct training tasks
+    steps: int  # optimiser steps of each training
+    tasks_per_step: int  # B
+    width: int  # of the models
+    depth: int  # blocks
+    n_seeds: int  # training seeds of each technique per seed of the study; as many times three of the baseline
+    n_tasks: int  # test tasks per training seed
 
 
 PROFILES = {

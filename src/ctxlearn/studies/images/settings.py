@@ -24,67 +24,38 @@ MOST_SHOTS = 5
 
 @dataclass(frozen=True)
 class Meta:
-    """Meta-learning over scripts, and adapting to new ones.
+    """Meta-learning over scripts, and adapting to new ones."""
 
-    Attributes:
-        steps: of M2, first order.
-        n_domains: scripts per step.
-        n_tasks: episodes of a script to adapt to in an inner step, and as many fresh ones.
-        inner_steps: on the encoder; the blocks, whose scores are distances that no step may upset, stay.
-        inner_size: their step size.
-        sizes: episodes of a new script to adapt to.
-        shots: K of the episodes that are adapted to; they have 2 K + 1 images of each character at most.
-        adaptation_steps: of `adapt_to_domain`, at most.
-        n_scripts: new scripts.
-        n_probe: one-shot episodes on which each is measured, of characters that no adaptation saw.
-    """
-
-    steps: int
-    n_domains: int = 2
-    n_tasks: int = 8
-    inner_steps: int = 2
-    inner_size: float = 0.003
-    sizes: tuple[int, ...] = (64, 256)
-    shots: int = 1
-    adaptation_steps: int = 30
-    n_scripts: int = 6
-    n_probe: int = 100
+    steps: int  # of M2, first order
+    n_domains: int = 2  # scripts per step
+    n_tasks: int = 8  # episodes of a script to adapt to in an inner step, and as many fresh ones
+    inner_steps: int = 2  # on the encoder; the blocks, whose scores are distances that no step may upset, stay
+    inner_size: float = 0.003  # their step size
+    sizes: tuple[int, ...] = (64, 256)  # episodes of a new script to adapt to
+    shots: int = 1  # K of the episodes that are adapted to; they have 2 K + 1 images of each character at most
+    adaptation_steps: int = 30  # of `adapt_to_domain`, at most
+    n_scripts: int = 6  # new scripts
+    n_probe: int = 100  # one-shot episodes on which each is measured, of characters that no adaptation saw
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        ways: N of the episodes; each number has learners of its own.
-        shots: K, at most 5.
-        steps: optimiser steps of each training, by way; all learners have as many.
-        tasks_per_step: B, by way.
-        channels: of the encoder's blocks, a Conv-4.
-        width, depth: of the transformer.
-        n_tasks: test episodes of each N and K, per seed.
-        n_grouped: of these, how many are also answered by a learner of fewer ways, in groups.
-        every: steps of the curriculum at each number of ways below the last.
-        meta: see `Meta`.
-        learning_rate: AdamW's.
-        muon_learning_rate: of the matrices in the transformer's blocks, which begin as what they need to be.
-        random_start: AdamW's and Muon's rate where the transformer begins at random weights.
-    """
-
-    ways: tuple[int, ...]
-    shots: tuple[int, ...]
-    steps: dict[int, int]
-    tasks_per_step: dict[int, int]
-    channels: tuple[int, ...]
-    width: int
-    depth: int
-    n_tasks: int
-    n_grouped: int
-    every: int
-    meta: Meta
-    learning_rate: float = 2e-3
-    muon_learning_rate: float = 1e-4
-    random_start: tuple[float, float] = (4e-3, 1e-2)
+    ways: tuple[int, ...]  # N of the episodes; each number has learners of its own
+    shots: tuple[int, ...]  # K, at most 5
+    steps: dict[int, int]  # optimiser steps of each training, by way; all learners have as many
+    tasks_per_step: dict[int, int]  # B, by way
+    channels: tuple[int, ...]  # of the encoder's blocks, a Conv-4
+    width: int  # of the transformer
+    depth: int  # of the transformer
+    n_tasks: int  # test episodes of each N and K, per seed
+    n_grouped: int  # of these, how many are also answered by a learner of fewer ways, in groups
+    every: int  # steps of the curriculum at each number of ways below the last
+    meta: Meta  # of M2, and of adapting to new scripts
+    learning_rate: float = 2e-3  # AdamW's
+    muon_learning_rate: float = 1e-4  # of the matrices in the transformer's blocks, which begin as what they need to be
+    random_start: tuple[float, float] = (4e-3, 1e-2)  # AdamW's and Muon's rate from random weights
 
 
 PROFILES = {
