@@ -15,12 +15,12 @@ FLOORS = [
         *(
             "atomic",
             "checks",
+            "configurable",
             "escaping",
             "lazy",
             "moved",
             "plain_data",
             "progress",
-            "recorded",
             "seeding",
             "source_code",
             "storage",
