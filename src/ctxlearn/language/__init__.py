@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ctxlearn.language.language_model import Cost, LanguageModel
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
     from ctxlearn.language.meta_training import load_trained, meta_train
+    from ctxlearn.language.rounded import Rounded
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "LabelsNotListedWarning": "ctxlearn.language.endpoint",
     "LanguageModel": "ctxlearn.language.language_model",
     "LoRA": "ctxlearn.language.loading",
+    "Rounded": "ctxlearn.language.rounded",
     "TextFormat": "ctxlearn.language.text_format",
     "Usage": "ctxlearn.language.answers",
     "choose_format": "ctxlearn.language.choosing",
@@ -51,6 +53,7 @@ __all__ = [
     "LabelsNotListedWarning",
     "LanguageModel",
     "LoRA",
+    "Rounded",
     "TextFormat",
     "Usage",
     "choose_format",

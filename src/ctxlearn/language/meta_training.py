@@ -68,6 +68,19 @@ def meta_train(
 
     Source: Min et al. 2022 (MetaICL); Hu et al. 2022 for LoRA.
     """
+    learner, source, objective = what_is_trained(lm, family, format, lora, objective, labellings)
+    return train(learner, source, config, out=out, objective=objective)
+
+
+def what_is_trained(
+    lm: CausalLM,
+    family: TaskFamily | Source,
+    format: TextFormat = TextFormat(),  # noqa: B008 (frozen)
+    lora: LoRA = LoRA(),  # noqa: B008 (frozen)
+    objective: Objective | None = None,
+    labellings: str = "all",
+) -> tuple[LanguageModel, TaskFamily | Source, Objective]:
+    """The learner, source and objective of `meta_train`, for `ctxlearn.train` or a study's `Training`; arguments as there."""
     if not isinstance(lm, CausalLM):
         raise ValueError(f"lm: expected what load_language_model gives, got {describe(lm)}")
     if not isinstance(lora, LoRA):
@@ -82,7 +95,7 @@ def meta_train(
         learner.eval()
     if isinstance(family, TaskFamily) and n_classes is not None:
         family = Augmented(family, rotate=False)
-    return train(learner, family, config, out=out, objective=objective)
+    return learner, family, objective
 
 
 def load_trained(lm: CausalLM, folder: Path | str) -> LanguageModel:
