@@ -76,7 +76,7 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
     ]
 
 
-def study_of(source: str | Path, format: TextFormat = FORMATS["lines"], name: str = "language-model") -> lab.Study:
+def study_of(source: str | Path, format: TextFormat = FORMATS["arrow"], name: str = "language-model") -> lab.Study:
     """The same study of a model of one's own.
 
     Args:

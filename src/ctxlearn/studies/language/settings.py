@@ -98,7 +98,7 @@ class Sizes:
     """
 
     source: str
-    format: TextFormat = FORMATS["lines"]
+    format: TextFormat = FORMATS["arrow"]
     dtype: str = "float32"
     device_map: str | None = None
     tolerance: float = 0.01
