@@ -90,7 +90,7 @@ def test_a_study_of_ones_own_model_has_its_name_and_format():
     assert study.name == "mine"
     assert {(sizes.source, sizes.format.between) for sizes in study.profiles.values()} == {("a/folder", " ")}
     assert list(study.profiles) == list(PROFILES)
-    with pytest.raises(ValueError, match="^format: expected a number as scale"):
+    with pytest.raises(ValueError, match=r"^format: expected a number as scale"):
         study_of("a/folder", TextFormat())
 
 
@@ -121,9 +121,9 @@ def test_rounded_prefixes_are_those_of_adapt_and_predict(format):
 
 
 def test_rounded_refuses_what_is_no_format():
-    with pytest.raises(ValueError, match="^format: expected a TextFormat"):
+    with pytest.raises(ValueError, match=r"^format: expected a TextFormat"):
         Rounded(CNP(2, 2), "lines")
-    with pytest.raises(ValueError, match="^learner: expected a Learner"):
+    with pytest.raises(ValueError, match=r"^learner: expected a Learner"):
         Rounded("1-NN", FIXED)
 
 

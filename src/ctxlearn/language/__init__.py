@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
     from ctxlearn.language.meta_training import load_trained, meta_train
     from ctxlearn.language.rounded import Rounded
+    from ctxlearn.language.rows import RowClassifier
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
@@ -34,6 +35,7 @@ _HOMES = {
     "LanguageModel": "ctxlearn.language.language_model",
     "LoRA": "ctxlearn.language.loading",
     "Rounded": "ctxlearn.language.rounded",
+    "RowClassifier": "ctxlearn.language.rows",
     "TextFormat": "ctxlearn.language.text_format",
     "Usage": "ctxlearn.language.answers",
     "choose_format": "ctxlearn.language.choosing",
@@ -54,6 +56,7 @@ __all__ = [
     "LanguageModel",
     "LoRA",
     "Rounded",
+    "RowClassifier",
     "TextFormat",
     "Usage",
     "choose_format",
