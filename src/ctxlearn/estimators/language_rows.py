@@ -68,7 +68,7 @@ class LanguageRows:
         """What stands for labels whose tokens cannot be told apart; empty where they stand as they are."""
         given = [one_line(str(label)) for label in self.classes_]
         words = given if self._reader is None else self._reader.words
-        return {} if words == given else dict(zip(given, words, strict=True))
+        return {} if words == given else dict(zip(map(str, self.classes_), words, strict=True))
 
     def cost(self, table: Any) -> RowsCost:
         """What an answer for the rows of a table costs, before anything is read."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctxlearn.language.endpoint import EndpointModel, LabelsNotListedWarning
     from ctxlearn.language.language_model import Cost, LanguageModel
     from ctxlearn.language.loading import CausalLM, LoRA, load_language_model
-    from ctxlearn.language.meta_training import load_trained, meta_train
+    from ctxlearn.language.meta_training import export_adapter, load_trained, meta_train
     from ctxlearn.language.rounded import Rounded
     from ctxlearn.language.rows import RowClassifier
     from ctxlearn.language.text_format import TextFormat
@@ -39,6 +39,7 @@ _HOMES = {
     "TextFormat": "ctxlearn.language.text_format",
     "Usage": "ctxlearn.language.answers",
     "choose_format": "ctxlearn.language.choosing",
+    "export_adapter": "ctxlearn.language.meta_training",
     "load_language_model": "ctxlearn.language.loading",
     "load_trained": "ctxlearn.language.meta_training",
     "meta_train": "ctxlearn.language.meta_training",
@@ -60,6 +61,7 @@ __all__ = [
     "TextFormat",
     "Usage",
     "choose_format",
+    "export_adapter",
     "load_language_model",
     "load_trained",
     "meta_train",
