@@ -76,13 +76,10 @@ def assemble(asked: Namespace) -> Asked:
     found = find_rows(asked)
     inputs, frame, known_rows = found.context_cells, found.query_cells, found.target.known
     places = [found.names.index(name) for name in asked.categorical if name in found.names]
-    columns = named(found.context_path, known_rows, Columns.learn, inputs, places, found.reading, frame)
-    read = (
-        named(found.context_path, known_rows, columns.read, inputs),
-        named(found.query_path, found.rows, columns.read, frame),
-    )
+    learned = named(found.context_path, known_rows, Columns.learn_and_read, inputs, places, found.reading, frame)
+    read = learned, named(found.query_path, found.rows, learned.known.read, frame)
     known = found.target.numbers if found.target.numbers is not None else found.target.labels
-    reports = report(columns, inputs, frame, read, known, (known_rows, found.rows))
+    reports = report(learned.known, inputs, frame, read, known, (known_rows, found.rows))
     return Asked(**vars(found), context=read[0], query=read[1], reports=reports)
 
 
@@ -212,7 +209,7 @@ def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]
 
 def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[str]]:
     """The query's columns of these names, what to say of it, and the other columns; case and blanks do not matter."""
-    found, taken, notes = {}, {query.row_names}, []
+    found, notes = [], []
     alike: dict[str, list[str]] = {}
     for name in query.frame.columns:
         alike.setdefault(folded(str(name)), []).append(str(name))
@@ -222,23 +219,16 @@ def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list
             need(query, name, "--query")
         if near != [name]:
             notes.append(f"column {near[0]!r} of {query.path} is read as {name!r}")
-        found[name] = query.frame[near[0]]
-        taken.add(near[0])
+        found.append(near[0])
+    taken = {query.row_names, *found}
     left = [str(name) for name in query.frame.columns if name not in taken]
-    return pd.DataFrame(found), notes, left
+    return query.frame[found].set_axis(list(names), axis=1), notes, left
 
 
 def _without_marks(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """Declared marks that are numbers, taken out of columns that a file holds as numbers."""
-    marks = [float(mark) for mark in reading.missing or () if mark and _is_number(mark)]
+    marks = sorted(reading.mark_numbers)
     if not marks:
         return frame
     typed = [name for name, dtype in frame.dtypes.items() if pd.api.types.is_numeric_dtype(dtype)]
     return frame.assign(**{str(name): frame[name].mask(frame[name].isin(marks)) for name in typed})
-
-
-def _is_number(mark: str) -> bool:
-    try:
-        return bool(np.isfinite(float(mark)))
-    except ValueError:
-        return False

@@ -10,17 +10,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from ctxlearn import lab
 from ctxlearn.language.text_format import TextFormat
 from ctxlearn.references import BayesOptimal
-from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, mixture
-from ctxlearn.studies.language import metrics
-from ctxlearn.studies.language.page import page
+from ctxlearn.studies.algorithms.plots import restored
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, mixture
+from ctxlearn.studies.language import metrics, plots
+from ctxlearn.studies.language.claims import decide_claims, over
 from ctxlearn.studies.language.settings import (
     BASE,
+    DIGITS,
     FORMATS,
+    HELD_OUT,
     META,
     PROFILES,
+    SCALE,
     SHOWN,
     VARIED,
     WORDS,
@@ -76,6 +82,49 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
     ]
 
 
+def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
+    """The page."""
+    on_tasks = {key for key in numbers["score"] if key[1] in SHOWN}
+    score = lab.Samples({key: 100 * found for key, found in numbers["score"].items() if key in on_tasks})
+    bits = numbers["bits"]
+    claims = decide_claims(score, bits)
+    found = {who: restored(numbers.facts(who, "identified")[0]) for who in (BASE, META)}
+    names = {f"identified-{who.replace(' ', '-')}": who for who in found}
+    formats = numbers.facts("formats")[0]
+    means = {who: f"{over(score, who).mean():.1f}" for who in (BASE, META, f"1-NN{DIGITS}", ICL + DIGITS, BAYES_FAMILY)}
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        claims,
+        lab.Samples({key: found / 100 for key, found in score.items()}).frame("learner", "family"),
+        figures={
+            "accuracy": plots.accuracy_figure(score),
+            **{name: plots.identified_figure(found[who], sizes.lengths[-1]) for name, who in names.items()},
+            "maps": plots.maps_figure(numbers),
+        },
+        tables={
+            "accuracy": plots.accuracy_table(score, bits),
+            "identified": [
+                {"model": who, "found": line} for who, one in found.items() for line in str(one).splitlines()
+            ],
+            "shares": plots.shares_table(numbers),
+            "formats": plots.formats_table(pd.DataFrame(formats["tried"])),
+        },
+        values={
+            "sizes": sizes,
+            "seeds": numbers.seeds,
+            "families": list(FAMILIES),
+            "held_out": HELD_OUT,
+            "scale": f"{SCALE:g}",
+            "means": means,
+            "identified": names,
+            "varied": VARIED,
+            "words": ["/".join(pair) for pair in WORDS],
+            "chosen": formats["name"],
+            "used": next((name for name, format in FORMATS.items() if format == sizes.format), "another"),
+        },
+    )
+
+
 def study_of(source: str | Path, format: TextFormat = FORMATS["arrow"], name: str = "language-model") -> lab.Study:
     """The same study of a model of one's own.
 
@@ -90,7 +139,7 @@ def study_of(source: str | Path, format: TextFormat = FORMATS["arrow"], name: st
     if isinstance(format.scale, str):
         raise ValueError(f"format: expected a number as scale, {3.0} say, got {format.scale!r}")
     profiles = {key: replace(sizes, source=str(source), format=format) for key, sizes in PROFILES.items()}
-    return lab.Study(name, profiles, plan, page, plan_all)
+    return lab.Study(name, profiles, plan, present, plan_all)
 
 
-STUDY = lab.Study("language", PROFILES, plan, page, plan_all)
+STUDY = lab.Study("language", PROFILES, plan, present, plan_all)
