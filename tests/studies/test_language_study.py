@@ -8,20 +8,18 @@ import pytest
 import torch
 
 from ctxlearn.lab.samples import Paired, Samples
-from ctxlearn.language import LanguageModel, Rounded, TextFormat, load_language_model
+from ctxlearn.language import Rounded, TextFormat
 from ctxlearn.learners import CNP
 from ctxlearn.references import LogisticRegression, NearestNeighbor
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, ICL
 from ctxlearn.studies.language import PROFILES, study_of
 from ctxlearn.studies.language.claims import decide_claims
-from ctxlearn.studies.language.metrics import bits, shares, varied
 from ctxlearn.studies.language.settings import (
     BASE,
     DIGITS,
     META,
     SHOWN,
-    WORDS,
     Quadrants,
     Stripes,
     opened,
@@ -139,38 +137,6 @@ def test_validation_tasks_have_both_classes_and_a_rule(family):
     assert 0.45 < tasks.y.double().mean() < 0.55
     answers = NearestNeighbor(2, 2)(tasks.x[:, :31], tasks.y[:, :31], tasks.x[:, 31:])
     assert (answers.argmax(-1) == tasks.y[:, 31:]).double().mean() > 0.7
-
-
-def test_bits_are_those_of_the_probability_given():
-    tasks = drawn()
-    sure = torch.nn.functional.one_hot(tasks.y, 2).double().mul(0.5).add(0.25).log()  # 3/4 for the right class
-    assert torch.allclose(bits(sure, tasks), torch.full(tasks.y.shape, -np.log2(0.75)).double())
-
-
-def test_shares_find_the_factor_that_matters():
-    generator = np.random.default_rng(0)
-    size = (30, 4, 3, 5)
-    for place, name in enumerate(("task", "format", "label words", "order of the examples")):
-        along = [1] * 4
-        along[place] = size[place]
-        values = np.broadcast_to(generator.normal(size=along), size) + 1e-3 * generator.normal(size=size)
-        found = shares(values)
-        assert max(found, key=found.get) == name
-        assert found[name] > 0.99
-        assert sum(found.values()) == pytest.approx(1)
-    per_task = np.broadcast_to(generator.normal(size=(30, 1, 1, 5)), size)  # an order of its own in every task
-    assert shares(per_task)["order of the examples"] > 0.7
-
-
-def test_factors_change_the_text_and_nothing_else(cache):
-    learner = LanguageModel(load_language_model("tiny-random"), 2, 2, FIXED)
-    formats = {"lines": FIXED, "again": FIXED, "blanks": TextFormat(scale=3.0, between=" ")}
-    found = varied(learner, ClassPrototype(), 0, 3, 8, formats, WORDS[:2], 2)
-    assert found["bits"].shape == found["score"].shape == (3, 3, 2, 2)
-    assert np.array_equal(found["bits"][:, 0], found["bits"][:, 1])
-    assert not np.allclose(found["bits"][:, 0], found["bits"][:, 2])
-    assert not np.allclose(found["bits"][:, :, 0], found["bits"][:, :, 1])
-    assert not np.allclose(found["bits"][..., 0], found["bits"][..., 1])
 
 
 def claims_where(levels):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ctxlearn.language.meta_training import export_adapter, load_trained, meta_train
     from ctxlearn.language.rounded import Rounded
     from ctxlearn.language.rows import RowClassifier
+    from ctxlearn.language.sensitivity import variance_shares, written_differently
     from ctxlearn.language.text_format import TextFormat
 
 _HOMES = {
@@ -43,6 +44,8 @@ _HOMES = {
     "load_language_model": "ctxlearn.language.loading",
     "load_trained": "ctxlearn.language.meta_training",
     "meta_train": "ctxlearn.language.meta_training",
+    "variance_shares": "ctxlearn.language.sensitivity",
+    "written_differently": "ctxlearn.language.sensitivity",
 }
 
 __all__ = [
@@ -65,6 +68,8 @@ __all__ = [
     "load_language_model",
     "load_trained",
     "meta_train",
+    "variance_shares",
+    "written_differently",
 ]
 
 __getattr__ = names_from(__name__, _HOMES)

@@ -55,15 +55,13 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
         contestants = {**models, **rivals, **references(sizes, family)}
         measures = (lab.score, metrics.bits)
         planned.append(lab.Cell((name,), family, contestants, seed, sizes.n_tasks, sizes.n_points, measures=measures))
-        drawn = {**models, **rivals, BAYES_FAMILY: BayesOptimal(family)}
-        for who, learner in drawn.items():
-            asked = lab.call(metrics.mapped, learner, family, seed, sizes.n_points - 1, 10**sizes.format.digits)
+        for who in plots.MAPPED:
+            asked = lab.call(
+                metrics.mapped, contestants[who], family, seed, sizes.n_points - 1, 10**sizes.format.digits
+            )
             planned.append(lab.Measurement((who, name, "map"), seed, asked))
     for who, learner in models.items():
-        formats = {name: FORMATS[name] for name in VARIED}
-        asked = lab.call(
-            metrics.varied, learner, mixture(), seed, sizes.varied, sizes.n_points, formats, list(WORDS), sizes.orders
-        )
+        asked = lab.call(metrics.varied, learner, mixture(), seed, sizes.varied, sizes.n_points, sizes.orders)
         planned.append(lab.Measurement((who, "varied"), seed, asked))
     return planned
 
@@ -84,9 +82,7 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
-    on_tasks = {key for key in numbers["score"] if key[1] in SHOWN}
-    score = lab.Samples({key: 100 * found for key, found in numbers["score"].items() if key in on_tasks})
-    bits = numbers["bits"]
+    score, bits = numbers["score"].map(lambda found: 100 * found), numbers["bits"]
     claims = decide_claims(score, bits)
     found = {who: restored(numbers.facts(who, "identified")[0]) for who in (BASE, META)}
     names = {f"identified-{who.replace(' ', '-')}": who for who in found}
@@ -95,7 +91,7 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     return lab.page_from_template(
         Path(__file__).with_name("page.md"),
         claims,
-        lab.Samples({key: found / 100 for key, found in score.items()}).frame("learner", "family"),
+        numbers["score"].frame("learner", "family"),
         figures={
             "accuracy": plots.accuracy_figure(score),
             **{name: plots.identified_figure(found[who], sizes.lengths[-1]) for name, who in names.items()},

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from ctxlearn import lab
 from ctxlearn.identification import Identification
+from ctxlearn.language.sensitivity import variance_shares
 from ctxlearn.studies import arms
 from ctxlearn.studies.arms import BAYES_FAMILY, FAMILIES, ICL, STYLES
 from ctxlearn.studies.language.claims import over
-from ctxlearn.studies.language.metrics import shares
 from ctxlearn.studies.language.settings import BASE, DIGITS, HELD_OUT, META, SCALE, SHOWN
 from ctxlearn.studies.regions import POINT_COLOURS
 
@@ -47,7 +47,7 @@ def accuracy_figure(score: lab.Samples) -> Figure:
     }
     return lab.lines(
         lab.interval_rows(found, "learner family n"), x="n", by="learner", panel="family", styles=LOOKS, spread="bars",
-        apart=0.06, levels={"chance": 50}, x_label=arms.N_LABELLED, y_label="accuracy (%)", legend_columns=3,
+        apart=0.06, levels={"chance": 50}, y_range=(35, 101), x_label=arms.N_LABELLED, y_label="accuracy (%)", legend_columns=3,
     )  # fmt: skip
 
 
@@ -101,14 +101,13 @@ def shares_table(numbers: lab.Numbers) -> list[dict[str, str]]:
     """One row per model."""
     rows, generator = [], np.random.default_rng(0)
     for who in (BASE, META):
-        values = np.concatenate(list(numbers["bits"][who, "varied"].values))  # tasks of all seeds
-        drawn = pd.DataFrame(
-            [shares(values[generator.integers(len(values), size=len(values))]) for _ in range(RESAMPLES)]
-        )
+        values = np.concatenate(list(numbers["varied bits"][who, "varied"].values))  # tasks of all seeds
+        drawn = [generator.integers(len(values), size=len(values)) for _ in range(RESAMPLES)]
+        ends = pd.DataFrame([variance_shares(values[tasks]) for tasks in drawn]).quantile([0.025, 0.975])
         row = {"model": who}
-        for name, share in shares(values).items():
-            row[name] = f"{share:.2f} ({drawn[name].quantile(0.025):.2f} to {drawn[name].quantile(0.975):.2f})"
-        settings = 100 * numbers["score"][who, "varied"].values.mean((0, 1, 4))
+        for name, share in variance_shares(values).items():
+            row[name] = f"{share:.2f} ({ends[name].iloc[0]:.2f} to {ends[name].iloc[1]:.2f})"
+        settings = 100 * numbers["varied accuracy"][who, "varied"].values.mean((0, 1, 4))
         rows.append({**row, "accuracy": f"{settings.min():.1f} to {settings.max():.1f}"})
     return rows
 
