@@ -111,6 +111,8 @@ def test_letters_stand_for_labels_that_cannot_be_told_apart(lm, labels, words):
         ({"lm": "tiny"}, "^lm: "),
         ({"rows": []}, "^codes: "),
         ({"codes": [0, 1]}, "^codes: expected one per row, got 2 for 4"),
+        ({"codes": [0, 1, 2, 0]}, "^codes: "),
+        ({"codes": [0, 1, -1, 0]}, "^codes: "),
         ({"labels": ["up"]}, "^labels: expected two or more"),
         ({"calibration": "all"}, "^calibration: "),
         ({"orders": 0}, "^orders: "),

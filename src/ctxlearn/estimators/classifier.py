@@ -39,7 +39,8 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
         language: None; or a language model, which reads each row as text (`column: value; ...`) and the labels as they are: what
             `ctxlearn.language.load_language_model` takes or gives. It is for a dozen labelled rows with columns of text, is calibrated by
             leaving each of them out in turn (up to 32 rows), and takes `n_estimators` for the orders in which it reads them. A
-            `LanguageWarning` says what more than a minute takes beforehand. `save` and the influences are of other models.
+            `LanguageWarning` says what more than a minute takes beforehand. The other arguments, `save` and the influences are not
+            for it.
         n_estimators: views of the context, at most (equal ones are made once: two classes without categories have two).
             More are a little better and take as many times as long.
         max_context: most rows of a view; of a longer context each view reads rows of its own, drawn at random with at least one

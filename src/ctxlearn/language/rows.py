@@ -84,9 +84,11 @@ class RowClassifier:
             raise ValueError(f"lm: expected what load_language_model gives, got {describe(lm)}")
         if len(labels) < 2:
             raise ValueError(f"labels: expected two or more, got {len(labels)}")
-        self._rows, self._codes = [one_line(row) for row in rows], [int(code) for code in codes]
+        self._rows, self._codes = _lines(rows), list(codes)
         if len(self._rows) != len(self._codes) or not self._rows:
             raise ValueError(f"codes: expected one per row, got {len(self._codes)} for {len(self._rows)} rows")
+        for code in self._codes:
+            check_int("codes", code, minimum=0, maximum=len(labels) - 1)
         self.calibration = calibration
         self.orders = check_int("orders", orders, minimum=1)
         self._learner, self.words = _reader(lm, [str(label) for label in labels], one_line(target) or "label")
@@ -99,7 +101,7 @@ class RowClassifier:
     def cost(self, rows: Sequence[str]) -> RowsCost:
         """What the labelled rows, their calibration and these rows cost, each in every order."""
         prompts = self._learner.prompts
-        own, theirs = ([len(ids) for ids in prompts.inputs([one_line(r) for r in part])] for part in (self._rows, rows))
+        own, theirs = ([len(ids) for ids in prompts.inputs(part)] for part in (self._rows, _lines(rows)))
         rest = len(prompts.answer) + len(prompts.end) + max(map(len, prompts.labels))
         context = len(prompts.start) + sum(own) + len(own) * rest
         asked = [length + len(prompts.ask) + prompts.tree.n_nodes for length in theirs]
@@ -118,7 +120,7 @@ class RowClassifier:
         """
         if not rows:
             return np.empty((0, len(self.words)))
-        lines = [one_line(row) for row in rows]
+        lines = _lines(rows)
         self._check_length(self.cost(lines).longest, f"{len(self._rows)} labelled rows and the longest row asked about")
         with torch.inference_mode():
             if self._calibration is None:
@@ -142,15 +144,12 @@ class RowClassifier:
             return Calibration(1.0, -_together(scores)[0])
         if self.calibration == "none" or n < 2:
             return Calibration(1.0, np.zeros(n_classes))
-        # order by order, so that no more than n contexts are held at once
-        told = [
-            self._learner._score(
-                self._learner._read([self._context([i for i in order if i != left]) for left in range(n)]),
-                [[row] for row in self._rows],
-            )[:, 0]
-            for order in self._orders
-        ]
-        return fit_calibration(_together(torch.stack(told)), np.array(self._codes))
+        told = torch.zeros(self.orders, n, n_classes)
+        for k, order in enumerate(self._orders):
+            for left in range(n):  # one by one: n contexts side by side would take gigabytes
+                without = self._learner._read([self._context([i for i in order if i != left])])
+                told[k, left] = self._learner._score(without, [[self._rows[left]]])[0, 0].cpu()
+        return fit_calibration(_together(told), np.array(self._codes))
 
     def _check_length(self, n_tokens: int, what: str) -> None:
         longest = self._learner.lm.longest
@@ -164,6 +163,10 @@ class RowClassifier:
 def one_line(text: str) -> str:
     """Text without line breaks and double blanks, since a line break ends a row."""
     return " ".join(str(text).split())
+
+
+def _lines(rows: Sequence[str]) -> list[str]:
+    return [one_line(row) or CONTENT_FREE for row in rows]
 
 
 def _together(scores: Tensor) -> NDArray[np.float64]:
