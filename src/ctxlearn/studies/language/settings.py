@@ -103,13 +103,13 @@ class Sizes:
     device_map: str | None = None
     tolerance: float = 0.01
     n_points: int = 33
-    n_tasks: int = 16
-    steps: int = 60
+    n_tasks: int = 40
+    steps: int = 100
     replicates: int = 1
     rival_steps: int = 300
     lengths: tuple[int, ...] = (8,)
     n_contexts: int = 32
-    varied: int = 4
+    varied: int = 8
     orders: int = 2
     chosen_on: int = 6
 
@@ -121,7 +121,7 @@ PROFILES = {
         "HuggingFaceTB/SmolLM2-1.7B",
         dtype="bfloat16",
         device_map="auto",
-        tolerance=0.1,
+        tolerance=0.2,
         n_points=65,
         n_tasks=300,
         steps=1000,
