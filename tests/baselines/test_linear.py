@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import linear_model, svm
 
+from ctxlearn.baselines.gradient_descent import chebyshev_steps, equal_steps
 from ctxlearn.learners import MLP
 from ctxlearn.references import (
     Averaging,
@@ -18,7 +19,6 @@ from ctxlearn.references import (
     MeanThreshold,
     Ridge,
 )
-from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.tasks import Amortization
 
 SIZES = {"n": st.integers(0, 9), "d": st.integers(1, 4), "seed": st.integers(0, 99)}

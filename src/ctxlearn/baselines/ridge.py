@@ -1,4 +1,4 @@
-"""Linear rules in closed form: least squares and ridge, and the averaging estimator."""
+"""Least squares and ridge regression, in closed form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ctxlearn.checks import check_float, solving
 from ctxlearn.learners.base import Learner, one_hot
-from ctxlearn.references.descent import GradientDescent
 
 
 class Ridge(Learner):
@@ -61,18 +60,3 @@ class Ridge(Learner):
         query_x = self.check_query(query_x, n_tasks=len(weights), n_values=weights.shape[-1])
         outputs = (query_x.flatten(2).double() @ weights.mT + intercepts[:, None]).to(query_x.dtype)
         return outputs[..., 0] if self.n_classes is None else outputs
-
-
-class Averaging(GradientDescent):
-    """The averaging estimator of linear regression: the answer is w.x with w = (1/n) sum_i y_i x_i.
-
-    It is one step of gradient descent of size 1 from zero. An empty context gives 0.
-
-    Args:
-        n_features: an int d or the shape of one input; None takes any.
-
-    Source: Garg et al. 2022, section 3.1, "averaging".
-    """
-
-    def __init__(self, n_features: int | tuple[int, ...] | None = None) -> None:
-        super().__init__(1, 1.0, n_features=n_features, n_classes=None)

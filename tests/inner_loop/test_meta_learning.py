@@ -5,10 +5,10 @@ import runs
 import torch
 
 from ctxlearn import load
+from ctxlearn.inner_loop.meta_learning import Adaptable, DomainBatch, DomainSource, MetaAdaptation
 from ctxlearn.learners import AdaptationDiverged, Functional, GradientAdaptation, InContextTransformer
 from ctxlearn.tasks import ClassPrototype, GaussianHalfSpaces, GaussianWeights, LinearRegression, PairwiseMetric
 from ctxlearn.training import AllPrefixes, RandomSplit, Source
-from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
 
 TWO = GradientAdaptation(2, 0.05)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ctxlearn.bayes.linear_gaussian import LinearGaussian
 from ctxlearn.checks import describe, solving
-from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.tasks.domains import Domain, GaussianWeights
 
 

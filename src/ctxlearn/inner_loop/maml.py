@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_int
+from ctxlearn.inner_loop.functional import Functional, Parameters, refuse_batch_statistics
+from ctxlearn.inner_loop.gradient import AdaptationDiverged, Adapted, GradientAdaptation
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.encoders import MLP, Encoder
-from ctxlearn.learners.functional import Functional, Parameters, refuse_batch_statistics
-from ctxlearn.learners.gradient import AdaptationDiverged, Adapted, GradientAdaptation
 from ctxlearn.seeding import initial_weights
 
 LARGEST = 2**20

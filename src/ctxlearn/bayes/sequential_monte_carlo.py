@@ -17,10 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.checks import describe, solving
-from ctxlearn.episodes import Parameters
-from ctxlearn.references.inference import Inference, Joint
-from ctxlearn.references.particles import (
+from ctxlearn.bayes.inference import Inference, Joint
+from ctxlearn.bayes.particles import (
     BLOCK,
     Population,
     answer_in_blocks,
@@ -30,6 +28,8 @@ from ctxlearn.references.particles import (
     in_order,
     to_device,
 )
+from ctxlearn.checks import describe, solving
+from ctxlearn.episodes import Parameters
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.tree import leaves, map_tensors

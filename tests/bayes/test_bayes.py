@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from ctxlearn.bayes.pairwise_prior import HalfPlaneAngle, curve
 from ctxlearn.references import BayesOptimal
-from ctxlearn.references.angles import HalfPlaneAngle, curve
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial
 from ctxlearn.testing import check_learner
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ctxlearn.bayes.inference import Inference, Joint, exact
 from ctxlearn.checks import describe
 from ctxlearn.episodes import Parameters
-from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.tree import leaves, map_tensors
 

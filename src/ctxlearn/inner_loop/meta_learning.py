@@ -14,9 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.episodes import Tasks
+from ctxlearn.inner_loop.functional import Functional, Parameters, refuse_batch_statistics
+from ctxlearn.inner_loop.gradient import AdaptationDiverged, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.base import Learner
-from ctxlearn.learners.functional import Functional, Parameters, refuse_batch_statistics
-from ctxlearn.learners.gradient import AdaptationDiverged, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.learners.wrapper import Wrapper, expect_learner
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.tasks.domains import Domains

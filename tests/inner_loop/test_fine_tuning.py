@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from ctxlearn import adapt_to_domain, train
 from ctxlearn.episodes import Tasks
+from ctxlearn.inner_loop.fine_tuning import Adaptation, adaptation_of, descend, held_out_loss
+from ctxlearn.inner_loop.meta_learning import Adaptable
 from ctxlearn.learners import GradientAdaptation, InContextTransformer, ProtoNet
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import ClassPrototype, GaussianHalfSpaces, GaussianWeights
 from ctxlearn.training import AllPrefixes, Objective, TrainingConfig
-from ctxlearn.training.adaptation import Adaptation, adaptation_of, descend, held_out_loss
-from ctxlearn.training.domains import Adaptable
 
 DOMAINS = GaussianWeights(2, spread=0.2)
 

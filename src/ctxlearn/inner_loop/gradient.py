@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe
-from ctxlearn.learners.functional import DifferentiableAttention, Parameters
-from ctxlearn.learners.inner_step import MOST_STEPS, Loss, Step, differentiable
+from ctxlearn.inner_loop.functional import DifferentiableAttention, Parameters
+from ctxlearn.inner_loop.inner_step import MOST_STEPS, Loss, Step, differentiable
 
 
 class AdaptationDiverged(RuntimeError):  # noqa: N818 (reads as what happened)

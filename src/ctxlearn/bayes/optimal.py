@@ -9,15 +9,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ctxlearn.bayes.exact import AngleOfHalfPlane, RadiusOnGrid, ThresholdOfSum
+from ctxlearn.bayes.inference import Inference, Joint, MixtureInference
+from ctxlearn.bayes.linear_gaussian import LinearGaussian
+from ctxlearn.bayes.particles import PoolInference, check_parameters
+from ctxlearn.bayes.sequential_monte_carlo import SequentialMonteCarlo
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.episodes import Parameters
-from ctxlearn.learners.base import Learner
-from ctxlearn.references.classical import Context
-from ctxlearn.references.exact import AngleOfHalfPlane, RadiusOnGrid, ThresholdOfSum
-from ctxlearn.references.inference import Inference, Joint, MixtureInference
-from ctxlearn.references.linear_gaussian import LinearGaussian
-from ctxlearn.references.particles import PoolInference, check_parameters
-from ctxlearn.references.smc import SequentialMonteCarlo
+from ctxlearn.learners.base import Context, Learner
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
 from ctxlearn.tasks.pool import Pool

@@ -11,15 +11,15 @@ import torch
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe, trusted_values
 from ctxlearn.episodes import Tasks
+from ctxlearn.inner_loop.functional import Functional
+from ctxlearn.inner_loop.gradient import GradientAdaptation
+from ctxlearn.inner_loop.inner_step import differentiable
+from ctxlearn.inner_loop.meta_learning import Adaptable
 from ctxlearn.learners.base import Learner
-from ctxlearn.learners.functional import Functional
-from ctxlearn.learners.gradient import GradientAdaptation
-from ctxlearn.learners.inner_step import differentiable
 from ctxlearn.learners.transformer import InContextTransformer
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
-from ctxlearn.training.domains import Adaptable
 from ctxlearn.training.objective import AllPrefixes, Objective, RandomSplit, of_task_classes
 
 FEWEST = 4

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import get_device_states, set_device_states
 
 from ctxlearn.checks import describe
-from ctxlearn.learners.functional import DifferentiableAttention, Parameters
+from ctxlearn.inner_loop.functional import DifferentiableAttention, Parameters
 
 MOST_STEPS = 100_000
 """Most steps of gradient descent, each of which may have a size of its own."""

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ctxlearn.episodes import Tasks
+from ctxlearn.inner_loop.fine_tuning import descend, take_inner_steps
+from ctxlearn.inner_loop.meta_learning import Adaptable
 from ctxlearn.learners.base import Learner
-from ctxlearn.training.adaptation import descend, take_inner_steps
-from ctxlearn.training.domains import Adaptable
 
 OWN = "inner steps"
 HALVINGS = 6

@@ -3,6 +3,7 @@ import pytest
 import torch
 import zoo
 
+from ctxlearn.baselines.selection import leave_one_out, losses
 from ctxlearn.evaluation import evaluate, hindsight, hindsight_per_query
 from ctxlearn.learners import CNP, Learner, MatchNet, ProtoNet
 from ctxlearn.references import (
@@ -14,7 +15,6 @@ from ctxlearn.references import (
     NearestNeighbor,
     Ridge,
 )
-from ctxlearn.references.selection import leave_one_out, losses
 from ctxlearn.tasks import Amortization, Mixture, PairwiseMetric, Radial
 from ctxlearn.testing import check_learner
 

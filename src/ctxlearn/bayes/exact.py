@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ctxlearn.bayes.inference import Inference, Joint, exact
+from ctxlearn.bayes.pairwise_prior import HalfPlaneAngle
 from ctxlearn.learners.metric import exclusive_cumsum
-from ctxlearn.references.angles import HalfPlaneAngle
-from ctxlearn.references.inference import Inference, Joint, exact
 from ctxlearn.tasks.base import VIOLATED
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
 

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ctxlearn.bayes.optimal import BayesOptimal
 from ctxlearn.checks import check_choice, check_features
 from ctxlearn.learners.base import Learner, State
 from ctxlearn.learners.quantiles import mixture_quantiles
 from ctxlearn.learners.wrapper import Committee, together
-from ctxlearn.references.bayes import BayesOptimal
 from ctxlearn.tasks.base import TaskFamily
 
 POINTS = 2**15

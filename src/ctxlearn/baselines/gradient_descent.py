@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.learners.base import Learner, one_hot
 from ctxlearn.learners.encoders import Encoder
-from ctxlearn.learners.inner_step import MOST_STEPS
+
+MOST_STEPS = 100_000
+"""Each step may have a size of its own."""
 
 
 class LinearHead(NamedTuple):
