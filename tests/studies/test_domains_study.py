@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.cells import all_measurements
 from ctxlearn.learners import AdaptationDiverged
 from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce
