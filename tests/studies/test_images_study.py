@@ -26,7 +26,7 @@ from ctxlearn.studies.images.settings import (
 )
 from ctxlearn.tasks import glyphs
 from ctxlearn.tasks.digits import digits
-from ctxlearn.tasks.written import glyph_index
+from ctxlearn.tasks.image_data import glyph_index
 
 
 @pytest.fixture(scope="module")

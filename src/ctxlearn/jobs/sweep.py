@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ctxlearn.checks import check_int, describe, unknown_name
+from ctxlearn.configurable import with_argument
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.jobs.cells import Cell, all_measurements
 from ctxlearn.jobs.job import jobs_of
@@ -18,7 +19,6 @@ from ctxlearn.jobs.pool import Executor, do_missing
 from ctxlearn.jobs.store import Store
 from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import with_argument
 from ctxlearn.storage import load_tensors, write_text
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import available_cores

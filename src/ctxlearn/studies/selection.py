@@ -18,10 +18,10 @@ import torch
 from matplotlib.figure import Figure
 
 from ctxlearn import lab
+from ctxlearn.configurable import with_argument
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.hindsight import hindsight
 from ctxlearn.learners import Learner
-from ctxlearn.recorded import with_argument
 from ctxlearn.references import AlgorithmSelection, BayesOptimal
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies import arms, optimal
