@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
+from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.images import PROFILES, STUDY
 from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet

@@ -23,38 +23,25 @@ from ctxlearn.studies.expressiveness.exactness import STEPS
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        trained: the sizes of the study `optimal`, whose models these are.
-        exact_tasks: contexts of each family, kind and length that constructions are compared on.
-        causal_tasks: tasks on which the causal mask's error is measured.
-        ridge_tasks: linear tasks for the rates.
-        ridge_steps: numbers of blocks there.
-        probe_tasks: probe tasks of each family and seed.
-        start_steps: budgets of the trainings from each start; the last is the standard model's in `optimal`.
-        n_tasks: test tasks of the mixture per seed.
-        bayes_tasks: how many of them the Bayes predictor is measured on too.
-        lengths: context lengths of the probes.
-        exact_steps: numbers of gradient steps.
-    """
-
-    trained: optimal.Sizes
-    exact_tasks: int
-    causal_tasks: int
-    ridge_tasks: int
-    ridge_steps: tuple[int, ...]
-    probe_tasks: int
+    trained: optimal.Sizes  # the sizes of the study `optimal`, whose models these are
+    exact_tasks: int  # contexts of each family, kind and length that constructions are compared on
+    causal_tasks: int  # tasks on which the causal mask's error is measured
+    ridge_tasks: int  # linear tasks for the rates
+    ridge_steps: tuple[int, ...]  # numbers of blocks there
+    probe_tasks: int  # probe tasks of each family and seed
+    # budgets of the trainings from each start; the last is the standard model's in `optimal`
     start_steps: tuple[int, ...]
-    n_tasks: int
-    bayes_tasks: int
-    lengths: tuple[int, ...] = (4, 8, 16)
-    exact_steps: tuple[int, ...] = STEPS
+    n_tasks: int  # test tasks of the mixture per seed
+    bayes_tasks: int  # how many of them the Bayes predictor is measured on too
+    lengths: tuple[int, ...] = (4, 8, 16)  # context lengths of the probes
+    exact_steps: tuple[int, ...] = STEPS  # numbers of gradient steps
 
 
 PROFILES = {
     "smoke": Sizes(optimal.PROFILES["smoke"], 1, 4, 4, (1, 2, 4), 12, (2, 12), 40, 8, (4, 8), (1, 2)),
-    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 300, 1200, 4200), 2000, 300),
+    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 300, 900, 3000), 2000, 300),
     "paper": Sizes(
         optimal.PROFILES["paper"], 10, 1000, 1000, (1, 2, 4, 8, 16, 32, 64), 2000, (900, 9000, 90_000), 20_000, 2000
     ),
