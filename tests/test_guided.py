@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ctxlearn.learners import CNP, Blended, ContextScaled, Guided, InContextTransformer, MissingAware
 from ctxlearn.learners.advice import KINDS, PENALTIES, advise, n_told
-from ctxlearn.learners.kernel_logistic import fit_logistic
+from ctxlearn.learners.ridge_logistic import fit_logistic
 
 C = 3
 
@@ -30,28 +30,48 @@ def indicators(y, n_classes=C):
 def test_the_fit_is_logistic_regression(penalty, n, d, generator):
     x, y = contexts(generator, n, d)
     query = torch.randn(3, 20, d, generator=generator, dtype=torch.float64)
-    weights, _ = fit_logistic(x @ x.mT, indicators(y), penalty)
-    found = (query @ x.mT @ weights).softmax(-1)
+    weights, _ = fit_logistic(x, indicators(y), [penalty])
+    found = (query @ weights[0]).softmax(-1)
     for b in range(3):
         known = LogisticRegression(C=1 / penalty, fit_intercept=False, max_iter=1000).fit(x[b].numpy(), y[b].numpy())
         assert np.abs(found[b].numpy() - known.predict_proba(query[b].numpy())).max() < 0.03
 
 
-@pytest.mark.parametrize("penalty", PENALTIES[:2])
-def test_left_out_points_are_scored_about_as_by_a_fit_without_them(penalty, generator):
-    x, y = contexts(generator, n=25)
-    kernel, labels = x @ x.mT + 9, indicators(y)
-    _, left_out = fit_logistic(kernel, labels, penalty)
-    losses, inside = [], []
-    for i in range(25):
-        rest = [j for j in range(25) if j != i]
-        weights, _ = fit_logistic(kernel[:, rest][:, :, rest], labels[:, rest], penalty)
-        losses.append((kernel[:, [i]][:, :, rest] @ weights).log_softmax(-1)[:, 0])
-        inside.append(left_out.log_softmax(-1)[:, i])
-    exact, near = torch.stack(losses), torch.stack(inside)
-    truth = labels.transpose(0, 1)
-    assert abs(float((truth * (exact - near)).sum(-1).mean())) < 0.12
-    assert np.corrcoef(exact.flatten(), near.flatten())[0, 1] > 0.98
+def left_out_by_hand(features, labels, penalties):
+    """Scores of each point by a fit to all others."""
+    scores = []
+    for i in range(features.shape[1]):
+        rest = [j for j in range(features.shape[1]) if j != i]
+        weights, _ = fit_logistic(features[:, rest], labels[:, rest], penalties)
+        scores.append(features[:, [i]] @ weights)
+    return torch.cat(scores, dim=2)
+
+
+@pytest.mark.parametrize(("n_classes", "n", "d", "too_good", "too_bad"), [
+    (2, 16, 4, (0.01, 0.02, 0.15), (0.01, 0.02, 0.1)),
+    (3, 16, 20, (0.01, 0.02, 0.1), (0.1, 0.2, 0.3)),
+    (3, 40, 4, (0.01, 0.02, 0.05), (0.1, 0.2, 0.3)),
+    (6, 40, 20, (0.05, 0.1, 0.5), (0.1, 0.1, 0.1)),
+])
+def test_left_out_points_are_scored_about_as_by_a_fit_without_them(n_classes, n, d, too_good, too_bad, generator):
+    x, y = contexts(generator, n, d, n_tasks=24, n_classes=n_classes)
+    features = torch.cat([x, torch.full_like(x[..., :1], 3.0)], dim=2)
+    labels = indicators(y, n_classes)
+    _, near = fit_logistic(features, labels, PENALTIES)
+    exact = left_out_by_hand(features, labels, PENALTIES)
+    near, exact = (-(labels * scores.log_softmax(-1)).sum(-1).mean((1, 2)) for scores in (near, exact))
+    assert (near - exact > -torch.tensor(too_good)).all(), (near, exact)
+    assert (near - exact < torch.tensor(too_bad)).all(), (near, exact)
+
+
+def test_a_fit_by_points_is_one_by_features(generator):
+    x, y = contexts(generator, n=12, d=11)
+    labels = indicators(y)
+    alone = fit_logistic(x, labels, PENALTIES)
+    wide = torch.cat([x, torch.zeros(3, 12, 5, dtype=torch.float64)], dim=2)  # now more features than points
+    padded = fit_logistic(wide, labels, PENALTIES)
+    assert torch.allclose(alone[0], padded[0][:, :, :11], atol=1e-8)
+    assert torch.allclose(alone[1], padded[1], atol=1e-6)
 
 
 def test_trust_goes_to_what_predicts_points_left_out(generator):
@@ -68,7 +88,7 @@ def test_matching_tells_categories_whose_codes_have_no_order(generator):
     y = (x[..., 0] % 2).long()  # codes 0, 2, 4 against 1, 3, 5
     scaled = (x - 2.5) / 1.7
     plain, matched = (advise(scaled[:, :60], y[:, :60], 2, kinds)[0] for kinds in (("logistic",), ("match",)))
-    right = [(a.of(scaled[:, 60:])[1].argmax(-1) == y[:, 60:]).double().mean() for a in (plain, matched)]
+    right = [(a.blend(scaled[:, 60:]).argmax(-1) == y[:, 60:]).double().mean() for a in (plain, matched)]
     assert right[0] < 0.8
     assert right[1] > 0.95
 
@@ -79,7 +99,7 @@ def test_what_is_told_has_the_size_that_is_announced(generator):
         for n in (0, 1, 40):
             advice, told = advise(x[:, :n], y[:, :n], C, kinds)
             assert told.shape == (3, n, n_told(kinds, C))
-            features, blend = advice.of(x)
+            features, blend = advice.of(x), advice.blend(x)
             assert features.shape == (3, 40, n_told(kinds, C))
             assert features.isfinite().all()
             assert torch.allclose(blend.exp().sum(-1), torch.ones(3, 40, dtype=torch.float64), atol=1e-6)

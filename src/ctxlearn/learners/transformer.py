@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.learners.attention import Memory
-from ctxlearn.learners.base import Learner, one_hot
+from ctxlearn.learners.base import Learner, full_precision, one_hot
 from ctxlearn.learners.blocks import Block, BlockConfig
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.learners.quantiles import QUANTILES, pinball
@@ -233,7 +233,7 @@ class InContextTransformer(Learner):
     def _embed(self, vectors: Tensor, label: Tensor, is_query: float) -> Tensor:
         flag = vectors.new_full((*vectors.shape[:2], 1), is_query)
         tokens: Tensor = self.embed(torch.cat([vectors, label, flag], dim=-1))
-        return tokens
+        return tokens.to(self.embed.weight.dtype)  # of mixed precision: blocks add to a stream in full
 
     def _placed(self, tokens: Tensor, place: int | None = None) -> Tensor:
         """Tokens with their positions: their order, or all at one place of the sequence."""
@@ -251,7 +251,8 @@ class InContextTransformer(Learner):
         return z[:, -1].view(n_tasks, n_queries, self.width)
 
     def _read(self, z: Tensor) -> Tensor:
-        out: Tensor = self.out(self.out_norm(z))
+        with full_precision(z):
+            out: Tensor = self.out(self.out_norm(z))
         if self.label_codes is not None:
             out = out @ self.label_codes.to(out.dtype)  # the codes are symmetric
         if self.readout == "log":
