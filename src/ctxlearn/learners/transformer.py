@@ -180,6 +180,27 @@ class InContextTransformer(Learner):
             z = block(z, memory._replace(n_tokens=counted), itself=itself)
         return self._read(z)
 
+    def answer_together(self, context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
+        """`predict_for_loss` after `adapt`, contexts and queries in one pass: half as many operations, for training on accelerators.
+
+        Args:
+            context_x: (B, n, *shape), n >= 1.
+            context_y: (B, n).
+            query_x: (B, q, *shape).
+
+        Raises:
+            ValueError: a mask other than "context", or positions.
+        """
+        if self.mask != "context" or self.positions is not None:
+            raise ValueError(f'mask: expected "context" and no positions to answer in one pass, got "{self.mask}"')
+        context_x, context_y = self.check_context(context_x, context_y)
+        query_x = self.check_query(query_x, n_tasks=len(context_x))
+        context = self._context_tokens(context_x, context_y)
+        z = torch.cat([context, self._query_tokens(query_x)], dim=1)
+        for block in self._blocks:
+            z = block(z, block.remember(z[:, : context.shape[1]]))
+        return self._read(z[:, context.shape[1] :])
+
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         if self.mask != "causal":
             return super().predict_prefixes(x, y)
