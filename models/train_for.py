@@ -32,7 +32,7 @@ from ctxlearn.training.config import TrainingConfig
 from ctxlearn.training.folder import run_hash
 from ctxlearn.training.optimizers import Average, Optimizer
 
-SAVED_EVERY = 60.0
+SAVED_EVERY = 30.0
 """Seconds between two times of writing what it has reached."""
 LOGGED_EVERY = 20
 """Steps between rows of the log."""
@@ -40,8 +40,10 @@ MOST_FAILURES = 100
 """Draws that may be left out since their linear algebra failed, or the device's memory did not suffice."""
 AT_ONCE = 4
 """Steps whose tasks are drawn at once, of one length and one number of columns."""
-WAITING = 3
-"""Draws that wait, at least; steps take from any of them, so that lengths alternate."""
+WAITING = 12
+"""Draws whose tasks wait, at most; steps take from any of them, so that lengths alternate."""
+USES = 2
+"""Steps that see the same tasks, far apart: drawing and advising take as long as a step."""
 
 
 def main() -> None:
@@ -117,7 +119,8 @@ class Training:
         self.optimizer = Optimizer(learner, config)
         self.average = Average(self.parameters, config.averaging or 0.998)
         self.step = self.draws = self.tasks = self.points = self.failures = 0
-        self.ready: list[Piece] = []
+        self.ready: list[tuple[Piece, int]] = []
+        self.again: list[tuple[Piece, int]] = []
         self.chosen = random.Random(config.seed)
         self.side = torch.cuda.Stream() if device == "cuda" else None
         objective = LastPoints(source.n_queries)
@@ -127,9 +130,14 @@ class Training:
 
     def take_step(self, rate: float) -> tuple[int, int, Tensor, Tensor]:
         """One step; context length, tasks, loss and gradient's norm."""
-        while len(self.ready) < WAITING * AT_ONCE:
+        wanted = min(WAITING, 3 + self.step // 8) * AT_ONCE
+        while len(self.ready) < wanted:
             self.draw()
-        piece = self.ready.pop(self.chosen.randrange(len(self.ready)))
+        piece, used = self.ready.pop(self.chosen.randrange(len(self.ready)))
+        if used + 1 < USES:
+            self.again.append((piece, used + 1))
+        if len(self.again) >= wanted:  # all at once, so that a step seldom sees the same tasks soon
+            self.ready, self.again = self.ready + self.again, []
         with trusted_values(), torch.autocast(self.device, torch.bfloat16, enabled=self.config.precision != "32-true"):
             output = self.inner.answer_together(piece.context_x, piece.context_y, piece.query_x)
             if self.inner.n_classes is None:
@@ -167,8 +175,8 @@ class Training:
             torch.cuda.current_stream().wait_stream(self.side)
             for tensor in drawn:
                 tensor.record_stream(torch.cuda.current_stream())
-        size = len(drawn.query_y) // AT_ONCE
-        self.ready += [Piece(*(t[i * size : (i + 1) * size] for t in drawn)) for i in range(AT_ONCE)]
+        pieces = zip(*(t.chunk(AT_ONCE) for t in drawn), strict=True)
+        self.ready += [(Piece(*piece), 0) for piece in pieces]
 
     def _drawn(self, generator: torch.Generator) -> Piece:
         batch = self.source.batch(self.step, 0, generator)

@@ -189,17 +189,20 @@ class InContextTransformer(Learner):
             query_x: (B, q, *shape).
 
         Raises:
-            ValueError: a mask other than "context", or positions.
+            ValueError: a mask other than "context", positions, or blocks with slots or normalised queries and keys.
         """
-        if self.mask != "context" or self.positions is not None:
-            raise ValueError(f'mask: expected "context" and no positions to answer in one pass, got "{self.mask}"')
+        plain = self.mask == "context" and self.positions is None
+        if not plain or any(block.memory or block.normalised for block in self.block_configs):
+            raise ValueError(
+                'mask: expected "context", no positions, and blocks without memory or normalised=True to answer in one pass'
+            )
         context_x, context_y = self.check_context(context_x, context_y)
         query_x = self.check_query(query_x, n_tasks=len(context_x))
         context = self._context_tokens(context_x, context_y)
         z = torch.cat([context, self._query_tokens(query_x)], dim=1)
-        for block in self._blocks:
-            z = block(z, block.remember(z[:, : context.shape[1]]))
-        return self._read(z[:, context.shape[1] :])
+        for i, block in enumerate(self._blocks):
+            z = block.among(z, context.shape[1], last=i + 1 == len(self.blocks))
+        return self._read(z)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         if self.mask != "causal":
