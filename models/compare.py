@@ -60,7 +60,12 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     path = asked.out / f"{asked.kind}.csv"
     measure = _classes if asked.kind == "classifier" else _numbers
+    if path.is_file():  # it goes on
+        rows = pd.read_csv(path).to_dict("records")
+    done = {row["task"] for row in rows}
     for name, x, y in problems(asked.kind):
+        if name in done:
+            continue
         for draw in range(asked.draws):
             order = np.random.default_rng([zlib.crc32(name.encode()), draw]).permutation(len(y))
             for n in asked.sizes:

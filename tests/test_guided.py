@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ctxlearn.learners import CNP, Blended, ContextScaled, Guided, InContextTransformer, MissingAware
 from ctxlearn.learners.advice import KINDS, PENALTIES, advise, n_told
+from ctxlearn.learners.levels import PLACES, find_levels
 from ctxlearn.learners.ridge_logistic import fit_logistic
 
 C = 3
@@ -105,45 +106,69 @@ def test_what_is_told_has_the_size_that_is_announced(generator):
             assert torch.allclose(blend.exp().sum(-1), torch.ones(3, 40, dtype=torch.float64), atol=1e-6)
 
 
-def guided(residual=False, d=4):
-    told = 2 + n_told(tuple(KINDS), C)
-    inner = InContextTransformer(told, C, width=16, depth=2, heads=2, encoder=MissingAware(told, 16, hidden=16))
-    return ContextScaled(Guided(inner, n_features=d, shown=2, residual=residual)).eval()
+def guided(n_classes=C, d=4):
+    kinds = tuple(kind for kind in KINDS if n_classes or kind != "logistic")
+    told = 2 + n_told(kinds, n_classes)
+    inner = InContextTransformer(told, n_classes, width=16, depth=2, heads=2, encoder=MissingAware(told, 16, hidden=16))
+    return ContextScaled(Guided(inner, n_features=d, shown=2, advice=kinds)).eval()
 
 
-def test_with_a_residual_it_starts_as_logistic_regression(generator):
-    x, y = contexts(generator, n=140, n_tasks=20)
-    learner = guided(residual=True)
-    with torch.no_grad():
-        learner.learner.learner.out.weight.zero_()
-        learner.learner.learner.out.bias.zero_()
-        right = (learner(x[:, :40], y[:, :40], x[:, 40:]).argmax(-1) == y[:, 40:]).double().mean()
-    reference = []
-    for b in range(20):
-        known = LogisticRegression().fit(x[b, :40].numpy(), y[b, :40].numpy())
-        reference.append(known.score(x[b, 40:].numpy(), y[b, 40:].numpy()))
-    assert right > np.mean(reference) - 0.02
-
-
-@pytest.mark.parametrize("residual", [True, False])
-def test_all_columns_count_also_those_that_are_not_shown(residual, generator):
+@pytest.mark.parametrize("n_classes", [C, None])
+def test_all_columns_count_also_those_that_are_not_shown(n_classes, generator):
     x, y = contexts(generator)
-    learner = guided(residual)
+    learner = guided(n_classes)
     with torch.no_grad():
-        state = learner.adapt(x, y)
+        state = learner.adapt(x, y if n_classes else x[..., 0] + y)
         last = state.scaling.order[0, 0, -1]
         moved = x.clone()
         moved[..., last] += 1
         assert not torch.allclose(learner.predict(state, x)[0], learner.predict(state, moved)[0], atol=1e-4)
 
 
-def test_gaps_and_the_order_of_rows_do_no_harm(generator):
+@pytest.mark.parametrize("n_classes", [C, None])
+def test_gaps_the_order_of_rows_and_other_tasks_do_no_harm(n_classes, generator):
     x, y = contexts(generator)
     x = x.masked_fill(torch.rand(x.shape, generator=generator) < 0.2, torch.nan)
+    x[0, :, 1:] = 1.0  # tasks with other numbers of columns and of values
+    x[1, :, 2] = (x[1, :, 2] > 0).double()
+    y[0] = y[0].clamp(max=1)
+    y = y if n_classes else x[..., 0].nan_to_num() + y
     order = torch.randperm(40, generator=generator)
-    for learner in (guided(True), guided(False)):
-        with torch.no_grad():
-            assert torch.allclose(learner(x, y, x), learner(x[:, order], y[:, order], x), atol=1e-4)
+    learner = guided(n_classes)
+    with torch.no_grad():
+        found = learner(x, y, x)
+        assert torch.allclose(found, learner(x[:, order], y[:, order], x), atol=1e-4)
+        assert torch.allclose(found, torch.cat([learner(x[[b]], y[[b]], x[[b]]) for b in range(3)]), atol=1e-4)
+
+
+def test_advice_of_a_number_is_ridge_regression_and_matching(generator):
+    x = torch.randint(6, (4, 80, 2), generator=generator).double()
+    y = (x[..., 0] % 2) + 0.5 * (x[..., 1] % 3)
+    scaled = (x - 2.5) / 1.7
+    advice, left_out = advise(scaled[:, :60], y[:, :60], None, ("ridge", "match"))
+    told = advice.of(scaled[:, 60:])
+    assert told.shape[2] == left_out.shape[2] == n_told(("ridge", "match"), None)
+    apart = (told[..., :4] - y[:, 60:, None]).square().mean((0, 1))
+    assert apart[3] < 0.1 * apart[0]  # codes have no order
+    inside = (left_out[..., 3] - y[:, :60]).square().mean()
+    assert inside < 0.1 * apart[0]
+
+
+def test_levels_are_one_hot_in_the_context_and_nothing_elsewhere(generator):
+    x = torch.tensor([[3.0, 1.5], [1.0, 2.5], [3.0, torch.nan], [torch.nan, 3.5], [1.0, 4.5], [3.0, 1.5]])[None]
+    levels = find_levels(x)
+    assert levels.n_places == 2  # the second column has four values in six rows: no category
+    expected = [[0, 1], [1, 0], [0, 1], [0, 0], [1, 0], [0, 1]]
+    assert levels.indicators(x).tolist() == [expected]
+    assert levels.indicators(torch.tensor([[[2.0, 1.5], [torch.inf, 0.0], [9.0, torch.nan]]])).sum() == 0
+
+
+def test_levels_have_a_fixed_number_of_places():
+    x = torch.arange(150.0).repeat(2)[None, :, None].expand(1, 300, 2)
+    levels = find_levels(x)
+    assert levels.n_places == PLACES
+    assert (levels.indicators(x).sum(2) <= 1).all()
+    assert (levels.indicators(x)[0].sum(1) == (x[0, :, 0] < PLACES)).all()
 
 
 def test_a_blend_is_between_the_two_and_at_its_ends_is_either(generator):
@@ -159,13 +184,13 @@ def test_a_blend_is_between_the_two_and_at_its_ends_is_either(generator):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Guided("logistic", 4, 2), "learner: expected a Learner of classes"),
-        (lambda: Guided(CNP(4, None), 4, 2), "learner: expected a Learner of classes"),
-        (lambda: Guided(CNP(4, C), 4, 2), "learner: expected one of 26 features"),
+        (lambda: Guided("logistic", 4, 2), "learner: expected a Learner"),
+        (lambda: Guided(CNP(4, C), 4, 2), "learner: expected one of 25 features"),
+        (lambda: Guided(CNP(4, None), 4, 2), "learner: expected one of 10 features"),
+        (lambda: Guided(CNP(4, None), 4, 2, ["logistic"]), "advice: unknown name 'logistic'"),
         (lambda: Guided(CNP(26, C), 4, 5), "shown: expected"),
         (lambda: Guided(CNP(26, C), 4, 2, ["logistics"]), "did you mean 'logistic'"),
         (lambda: Guided(CNP(26, C), 4, 2, []), "advice: expected some of"),
-        (lambda: Guided(CNP(26, C), 4, 2, residual="yes"), "residual: expected True or False"),
         (lambda: Blended(CNP(4, None)), "learner: expected a Learner of classes"),
         (lambda: Blended(CNP(4, C), 1.5), "share: expected"),
     ],

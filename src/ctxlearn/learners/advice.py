@@ -87,9 +87,10 @@ class Advice(NamedTuple):
         told += [
             _as_feature(found, self._of_classes).to(x.dtype) for scores in self._scores(x).values() for found in scores
         ]
-        if not self.context.shape[1]:
-            told = [x.new_zeros(*x.shape[:2], 0)]
         constant = self.constant.expand(-1, x.shape[1], -1)
+        if not self.context.shape[1]:
+            n_classes = constant.shape[2] - SIZES if self._of_classes else None
+            told = [x.new_zeros(*x.shape[:2], n_told(self.kinds, n_classes) - constant.shape[2])]
         return torch.cat([*told, constant], dim=-1)
 
     @torch.no_grad()
