@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 
 from ctxlearn import lab
+from ctxlearn.evaluation.new_domains import Met, adapt_to_new_domains, error_on, errors_along, meet
+from ctxlearn.inner_loop.fine_tuning_search import OWN
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
 from ctxlearn.seeding import Stream
-from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Met, Way, best_way, follow, meet, score, ways_of
-from ctxlearn.studies.domains.settings import ICL, M2, Part, icl_training, m2_training
+from ctxlearn.studies.domains.settings import GATE, ICL, M2, Part, icl_training, m2_training
 from ctxlearn.tasks import GaussianWeights
 from ctxlearn.threads import Workers
 
@@ -49,6 +50,12 @@ class Measured:
         """How much M2 is better than in-context learning, both adapted to `size` tasks."""
         return self.mean(ICL, size) - self.mean(M2, size)
 
+    @property
+    def unconverged(self) -> list[int]:
+        """The seeds with which M2 did not pass the gate of convergence."""
+        reached = self.validation.values.mean((1, 2))
+        return [seed for seed, error in zip(self.validation.seeds, reached, strict=True) if error > GATE]
+
 
 def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
     """Both arms unadapted and adapted to each number of tasks, and the references, on the same test domains."""
@@ -65,10 +72,22 @@ def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
     yield lab.Measurement((name, GATE_KEY), seed, lab.call(gate_error, arms[M2], part, seed))
 
 
+def met_by(part: Part, seed: int, stream: Stream) -> list[Met]:
+    """The validation or the test domains of a training seed."""
+    n = part.n_test if stream == Stream.TEST else part.n_validation
+    tasks = {"n_points": part.n_points, "n_adaptation": max(part.sizes), "n_probe": part.n_test_tasks}
+    return meet(part.domains, n, seed=seed, stream=stream, **tasks)
+
+
+def _each(error: Callable[[Met], np.ndarray], met: list[Met], threads: int) -> np.ndarray:
+    """The error at each context length on each of D domains, (D, N)."""
+    with Workers(threads) as workers:
+        return np.stack(workers.map(error, met))
+
+
 def unadapted_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[str, np.ndarray]:
     """Of a learner as it is, on each of D test domains: "error" (D, N)."""
-    with Workers(threads) as workers:
-        return {"error": np.stack(workers.map(partial(score, learner), meet(part, seed, Stream.TEST, part.n_test)))}
+    return {"error": _each(partial(error_on, learner), met_by(part, seed, Stream.TEST), threads)}
 
 
 def adapted_error(learner: Learner, part: Part, size: int, seed: int, threads: int) -> dict[str, object]:
@@ -77,52 +96,25 @@ def adapted_error(learner: Learner, part: Part, size: int, seed: int, threads: i
     Returns:
         "error" (D, N); and the facts "way", its "validation" score, and how many adaptations "diverged".
     """
-    limit = part.limits[part.sizes.index(size)]
-    with Workers(threads) as workers:
-        explore = partial(_explore, part, learner, size, limit)
-        tried = workers.map(explore, meet(part, seed, Stream.VALIDATION, part.n_validation))
-        scores = {way: np.stack([found[way] for found in tried]) for way in tried[0]}
-        way = best_way(scores, scores[NOT_AT_ALL])
-        tested = workers.map(partial(_test, learner, size, way), meet(part, seed, Stream.TEST, part.n_test))
-    errors, diverged = zip(*tested, strict=True)
-    facts = {"way": way._asdict(), "validation": float(scores[way].mean()), "diverged": sum(diverged)}
-    return {"error": np.stack(errors), "facts": facts}
-
-
-def _explore(part: Part, learner: Learner, size: int, limit: int, met: Met) -> dict[Way, np.ndarray]:
-    """The score of every way on a validation domain, that of not adapting first."""
-    found = {NOT_AT_ALL: score(learner, met)}
-    for (optimizer, rate), at in ways_of(part, learner, limit).items():
-        for step, value in follow(learner, met, size, optimizer, rate, at).items():
-            found[Way(optimizer, rate, step)] = value
-    return found
-
-
-def _test(learner: Learner, size: int, way: Way, met: Met) -> tuple[np.ndarray, bool]:
-    """The score on a test domain, and whether adapting diverged, which counts as not adapted."""
-    if way.steps:
-        value = follow(learner, met, size, way.optimizer, way.rate, [way.steps])[way.steps]
-        if np.isfinite(value).all():
-            return value, False
-    return score(learner, met), bool(way.steps)
+    validation, test = (met_by(part, seed, stream) for stream in (Stream.VALIDATION, Stream.TEST))
+    rates, limit = {"adamw": part.adamw_rates, "sgd": part.sgd_rates}, part.limits[part.sizes.index(size)]
+    found = adapt_to_new_domains(learner, size, validation, test, rates=rates, limit=limit, threads=threads)
+    facts = {"way": found.way._asdict(), "validation": found.validation, "diverged": found.diverged}
+    return {"error": found.errors, "facts": facts}
 
 
 def gate_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[str, np.ndarray]:
     """Of M2 after its own inner steps on its training number of tasks: "gate" (validation domains, N)."""
-    steps = part.inner_steps
-    with Workers(threads) as workers:
-        found = workers.map(
-            lambda met: follow(learner, met, part.n_tasks, OWN, 0.0, [steps])[steps],
-            meet(part, seed, Stream.VALIDATION, part.n_validation),
-        )
-    return {"gate": np.stack(found)}
+
+    def error(met: Met) -> np.ndarray:
+        return errors_along(learner, met, part.n_tasks, OWN, 0.0, [part.inner_steps])[part.inner_steps]
+
+    return {"gate": _each(error, met_by(part, seed, Stream.VALIDATION), threads)}
 
 
 def reference_error(predictor: str, part: Part, size: int, seed: int, threads: int) -> dict[str, np.ndarray]:
     """Of a Bayes predictor, given `size` tasks of the domain or none, or of chance: "error" (D, N)."""
-    with Workers(threads) as workers:
-        found = workers.map(partial(_reference, predictor, part, size), meet(part, seed, Stream.TEST, part.n_test))
-    return {"error": np.stack(found)}
+    return {"error": _each(partial(_reference, predictor, part, size), met_by(part, seed, Stream.TEST), threads)}
 
 
 def _reference(predictor: str, part: Part, size: int, met: Met) -> np.ndarray:
@@ -131,12 +123,12 @@ def _reference(predictor: str, part: Part, size: int, met: Met) -> np.ndarray:
     if predictor == CHANCE:
         return np.full(met.probe.n_points, 1 - 1 / (met.probe.n_classes or 1))
     if met.truth is None:
-        return score(BayesOptimal(met.family if predictor == KNOWN else part.domains.pooled()), met)
+        return error_on(BayesOptimal(met.family if predictor == KNOWN else part.domains.pooled()), met)
     assert isinstance(part.domains, GaussianWeights)
     if predictor == GIVEN:
         tasks = met.adaptation.tasks(torch.arange(size))
-        return score(DomainBayes(part.domains, tasks.x, tasks.y), met)
-    return score(DomainBayes(met.family if predictor == KNOWN else part.domains), met)
+        return error_on(DomainBayes(part.domains, tasks.x, tasks.y), met)
+    return error_on(DomainBayes(met.family if predictor == KNOWN else part.domains), met)
 
 
 def found(name: str, part: Part, numbers: lab.Numbers) -> Measured:
