@@ -18,10 +18,10 @@ from ctxlearn.playground.families import with_drawn_points
 from ctxlearn.playground.state import State
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 POINTS, MOVES, WARM = 60, 40, 5
 
 
@@ -38,7 +38,10 @@ def drag(page: Page, moves: int) -> np.ndarray:
     page.evaluate("performance.clearMeasures('followed')")
     for move in range(moves):
         angle = 2 * np.pi * move / 20
-        page.mouse.move(box["x"] + box["width"] * (0.5 + 0.2 * np.cos(angle)), box["y"] + box["height"] * (0.5 + 0.2 * np.sin(angle)))
+        page.mouse.move(
+            box["x"] + box["width"] * (0.5 + 0.2 * np.cos(angle)),
+            box["y"] + box["height"] * (0.5 + 0.2 * np.sin(angle)),
+        )
         seen += 1
         page.locator(f'body[data-followed="{seen}"]').wait_for()
     times = page.evaluate("() => performance.getEntriesByName('followed').map((entry) => entry.duration)")
@@ -50,7 +53,9 @@ def main() -> None:
     """Print median and slowest."""
     state = with_drawn_points(State(seed=3, drawn=POINTS))
     server = subprocess.Popen(
-        [sys.executable, "-m", "ctxlearn", "playground", "--port", "0", "--no-browser"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ctxlearn", "playground", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert server.stdout is not None

@@ -54,7 +54,7 @@ def test_the_script_makes_the_same_curves(ran):
 
 
 def test_titles_of_any_text_are_only_text(ran):
-    title = "it's \"a\" run\\"
+    title = 'it\'s "a" run\\'
     known = {"run1": Choice(title, "", classes=KNOWN["means"].classes)}
     state = State(points=(Point(0, 0, 0), Point(1, 1, 1)), learners=("run1",))
     assert list(ran(script(state, known, FINE, COLOURS))["regions"]) == [title]

@@ -38,9 +38,13 @@ def test_an_empty_address_is_the_state_to_begin_with():
 @given(st.text(max_size=60))
 def test_any_text_is_a_state_or_refused_by_name(text):
     try:
-        State.from_query(text)
+        state = State.from_query(text)
     except ValueError as error:
-        assert ":" in str(error)
+        named = str(error).partition(":")[0]
+    else:
+        named = "points"
+        assert State.from_query(state.query()).mode == state.mode
+    assert named in ("mode", "points", "learners", "family", "classes", "seed", "drawn", "view", "x", "y")
 
 
 @pytest.mark.parametrize(

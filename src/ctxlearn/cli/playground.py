@@ -54,7 +54,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def build_parser() -> ArgumentParser:
     """The parser."""
-    parser = new_parser("playground", "Place points on a plane in your browser and see what each learner makes of them.", _EPILOG)
+    parser = new_parser(
+        "playground", "Place points on a plane in your browser and see what each learner makes of them.", _EPILOG
+    )
     parser.add_argument(
         "--run",
         action="append",

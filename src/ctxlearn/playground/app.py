@@ -93,7 +93,9 @@ def serve(known: Mapping[str, Choice], port: int, ready: Callable[[str], Any]) -
         try:
             listening.bind(("127.0.0.1", port))
         except OSError as error:
-            raise OSError(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); give another by --port") from error
+            raise OSError(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); give another by --port"
+            ) from error
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         server = uvicorn.Server(uvicorn.Config(make_app(known), log_level="warning", access_log=False, lifespan="off"))
 

@@ -47,7 +47,9 @@ class FamilyChoice:
 
 
 FAMILIES = {
-    "PairwiseMetric": FamilyChoice("classes", "similarity to hidden directions", 5, lambda c: PairwiseMetric(n_classes=c)),
+    "PairwiseMetric": FamilyChoice(
+        "classes", "similarity to hidden directions", 5, lambda c: PairwiseMetric(n_classes=c)
+    ),
     "ClassPrototype": FamilyChoice("classes", "the nearest hidden prototype", 5, lambda c: ClassPrototype(n_classes=c)),
     "Amortization": FamilyChoice("classes", "above or below the mean", 2, lambda _: Amortization()),
     "Radial": FamilyChoice("classes", "inside or outside a circle", 2, lambda _: Radial()),
@@ -59,7 +61,9 @@ FAMILIES = {
     ),
     "LinearRegression": FamilyChoice("numbers", "a line with noise", None, lambda _: LinearRegression(1, noise=0.5)),
     "TwoLayerNetwork": FamilyChoice("numbers", "a bent line", None, lambda _: TwoLayerNetwork(1, noise=0.2)),
-    "DecisionTree": FamilyChoice("numbers", "steps", None, lambda _: DecisionTree(1, depth=2, noise=0.2, threshold_spread=1.0)),
+    "DecisionTree": FamilyChoice(
+        "numbers", "steps", None, lambda _: DecisionTree(1, depth=2, noise=0.2, threshold_spread=1.0)
+    ),
 }
 
 
@@ -112,7 +116,7 @@ def with_drawn_points(state: State) -> State:
 def context(state: State) -> tuple[Tensor, Tensor]:
     """The points as a learner reads them: x (n, 2) and classes (n,), or x (n, 1) and numbers (n,)."""
     if state.mode == "numbers":
-        x = torch.tensor([[point.x] for point in state.points]).reshape(-1, 1)
-        return x, torch.tensor([point.y for point in state.points])
-    x = torch.tensor([[point.x, point.y] for point in state.points]).reshape(-1, 2)
+        x = torch.tensor([[point.x] for point in state.points], dtype=torch.float32).reshape(-1, 1)
+        return x, torch.tensor([point.y for point in state.points], dtype=torch.float32)
+    x = torch.tensor([[point.x, point.y] for point in state.points], dtype=torch.float32).reshape(-1, 2)
     return x, torch.tensor([point.label for point in state.points], dtype=torch.int64)

@@ -101,7 +101,9 @@ def script(state: State, known: Mapping[str, Choice], side: int, colours: tuple[
         *(["from matplotlib.colors import ListedColormap"] if classes else []),
         *_imports(" ".join(written.values())),
         "",
-        f"SIDE, VIEW, N_CLASSES = {side}, {state.view:g}, {state.n_classes}" if classes else f"SIDE, VIEW = {side}, {state.view:g}",
+        f"SIDE, VIEW, N_CLASSES = {side}, {state.view:g}, {state.n_classes}"
+        if classes
+        else f"SIDE, VIEW = {side}, {state.view:g}",
         f"COLOURS = {list(colours)}",
         f"x = np.array({_rounded(x.tolist())})",
         f"y = np.array({_rounded(y.tolist())})",

@@ -36,7 +36,7 @@ const plane = new Plane($("plane"), {
 function become(next, dragging = false) {
   const before = state;
   state = next;
-  version++;
+  document.body.dataset.version = ++version;
   if (before === null || before.learners !== state.learners || before.mode !== state.mode) makePanels();
   if (before === null || before.mode !== state.mode) makeControls();
   plane.draw();
