@@ -3,17 +3,25 @@ PYTHON ?= python3
 VENV ?= .venv
 # For a CPU build of torch: make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# How many processes run the tests; a file's tests stay in one of them.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench models glyphs clean
+.PHONY: demo test browser lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
 	$(BIN)/ctxlearn reproduce optimal --profile quick --out results/demo
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# the playground in a real browser; needs Chromium: apt-get install chromium
+browser: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m pytest -m browser tests/playground
+	$(BIN)/python -m benchmarks.drag
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn import lab
-from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.expressiveness import construct
 from ctxlearn.expressiveness.exactness import compare
 from ctxlearn.learners import Learner
@@ -31,18 +30,6 @@ KINDS = {LEAST_SQUARES: ("squared", 0.0), "ridge": ("squared", 0.1), SOFTMAX: ("
 """Loss and penalty of each kind of gradient descent."""
 DIGITS = 9.0
 """A construction is called exact where it agrees to so many digits after the point."""
-
-
-class Fact(NamedTuple):
-    """A number about `n_tasks` things that were looked at, no estimate: both its bounds are itself."""
-
-    value: float
-    n_tasks: int
-    seeds: int
-
-    def interval(self, level: float) -> Interval:
-        """Without a width."""
-        return Interval(self.value, self.value, self.value, self.n_tasks, self.seeds, level)
 
 
 def measurements(
@@ -173,7 +160,7 @@ def claims(table: pd.DataFrame) -> list[lab.Claim]:
                 f"The transformer written by hand is the learner: {group}{steps}; masks: {masks_of(own)}",
                 f"digits after the point to which log-probabilities agree in float64: the least over contexts of {LENGTHS[0]} to"
                 f" {LENGTHS[-1]} points, imbalanced ones too; a fact about these, no estimate, so without an interval",
-                Fact(digits(own["error64"].max()), n_contexts(own), own["seed"].nunique()),
+                lab.Fact(digits(own["error64"].max()), n_contexts(own), own["seed"].nunique()),
                 threshold=DIGITS,
                 of_this_model=False,
             )
@@ -210,51 +197,31 @@ def slug(group: str) -> str:
     return words.lower().replace(" ", "-")
 
 
-def section(table: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
-    """The table of constructions, and the one case that they do not cover."""
-    groups = {str(group): own for group, own in table.groupby("group", sort=False)}
-    return lab.Section(
-        "Transformers written by hand",
-        [
-            "Each learner, trained or as it is, was turned into the weights of an ordinary in-context transformer"
-            " (ctxlearn.expressiveness.construct). The error is the largest absolute difference of their log-probabilities in"
-            f" one precision, over {lab.count(n_contexts(groups[table['group'][0]]), 'context')} of"
-            f" {', '.join(map(str, LENGTHS))} points: of four families as drawn, with one point of one class, and with none.",
-            "One case is not covered: under a causal mask no point hears of those after it, so from the second gradient step on"
-            " its residual is not that of gradient descent. The second table is what that costs.",
-        ],
-        tables=[_construction_table(groups), _causal_table(numbers)],
-    )
-
-
-def _construction_table(groups: Mapping[str, pd.DataFrame]) -> lab.Table:
-    columns = ["learner", "blocks", "width", "heads", "attention", "masks"]
+def construction_table(table: pd.DataFrame) -> list[dict[str, str]]:
+    """One row per group: its size, its masks, and its largest errors."""
     rows = []
-    for group, own in groups.items():
+    for group, own in table.groupby("group", sort=False):
         steps = f", k = {steps_of(own)} steps" if own["name"].nunique() > 1 else ""
-        listed = [", ".join(map(str, dict.fromkeys(own[size]))) for size in ("blocks", "width", "heads")]
-        errors = [f"{e:.1e}" if e else "0, bit for bit" for e in (own["error64"].max(), own["error32"].max())]
-        log_odds = f"{own['log_odds'].max():.1f}"
-        rows.append([group + steps, *listed, own["attention"].iloc[-1], masks_of(own), *errors, log_odds])
-    return lab.Table(
-        "Constructions: size, masks under which they are exact, and largest error measured",
-        [*columns, "largest error, float64", "largest error, float32", "largest log-odds"],
-        rows,
-    )
+        errors = {f"largest error, float{bits}": own[f"error{bits}"].max() for bits in (64, 32)}
+        rows.append(
+            {"learner": f"{group}{steps}"}
+            | {size: ", ".join(map(str, dict.fromkeys(own[size]))) for size in ("blocks", "width", "heads")}
+            | {"attention": own["attention"].iloc[-1], "masks": masks_of(own)}
+            | {words: f"{error:.1e}" if error else "0, bit for bit" for words, error in errors.items()}
+            | {"largest log-odds": f"{own['log_odds'].max():.1f}"}
+        )
+    return rows
 
 
-def _causal_table(numbers: lab.Numbers) -> lab.Table:
+def causal_table(numbers: lab.Numbers) -> list[dict[str, str]]:
+    """What a causal mask costs, one row per kind and number of steps."""
     rows = []
     for _, kind, steps in (key for key in numbers.measured if key[0] == CAUSAL_ERROR):
         lost = numbers.array(CAUSAL_ERROR, kind, steps, name="lost").reshape(-1, len(LENGTHS) - 1)
-        cells = [f"{_small(mean)} / {_small(most)}" for mean, most in zip(lost.mean(0), lost.max(0), strict=True)]
-        rows.append([f"{kind} ({'output' if kind == LEAST_SQUARES else 'probability'}), k = {steps}", *cells])
-    return lab.Table(
-        "Gradient descent on the inputs under a causal mask: mean / largest |difference| from the learner, for class 1, by"
-        " length of the context (class-prototype tasks)",
-        ["", *(f"n = {n}" for n in LENGTHS[1:])],
-        rows,
-    )
+        each = zip(LENGTHS[1:], lost.mean(0), lost.max(0), strict=True)
+        words = f"{kind} ({'output' if kind == LEAST_SQUARES else 'probability'}), k = {steps}"
+        rows.append({"": words, **{f"n = {n}": f"{_small(mean)} / {_small(most)}" for n, mean, most in each}})
+    return rows
 
 
 def _small(value: float) -> str:

@@ -1,16 +1,16 @@
-"""Figures of the study `tables`."""
+"""Figures of the study `tables`; `page.md` has their captions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ctxlearn import lab
-from ctxlearn.real_tables.metrics import N_BINS
-from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
+from ctxlearn.real_tables import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.real_tables.ranking import Ranking, groups, table_scores
 
 COLOURS = {
@@ -31,7 +31,7 @@ STYLES |= {
 }
 
 
-def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
+def draw_scores(draws: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Accuracy, log-loss and area under the ROC curve against the rows of the context, means over tables."""
     figure, axes = lab.grid(1, 3, width=13.5, height=4.6)
     measures = (
@@ -53,16 +53,10 @@ def accuracy_figure(draws: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
         axis.set_ylabel(f"{words}, mean over tables")
         axis.set_title(words.split(" (")[0] + (" (less is better)" if measure == "log_loss" else ""), loc="left")
     lab.shared_legend(figure, axes[0][0], 4)
-    return lab.Figure(
-        "tables-accuracy",
-        figure,
-        "Scores on rows not shown, against the labelled rows shown; each table counts once. Dotted: chance, which is to answer "
-        "with the shares of the classes in the context.",
-        "Three charts with a line for each learner: accuracy, log-loss and area under the ROC curve against 4 to 64 rows of context.",
-    )
+    return figure
 
 
-def rank_figure(rankings: dict[str, Ranking]) -> lab.Figure:
+def draw_rankings(rankings: Mapping[str, Ranking]) -> Figure:
     """Critical-difference pictures, one per ranking, by title."""
     figure, axes = lab.grid(len(rankings), 1, width=8.6, height=2.75 * len(rankings))
     for (axis,), (title, ranking) in zip(axes, rankings.items(), strict=True):
@@ -70,17 +64,7 @@ def rank_figure(rankings: dict[str, Ranking]) -> lab.Figure:
             _draw_ranking(axis, ranking)
         chance = "< 0.001" if ranking.p_value < 0.001 else f"= {ranking.p_value:.3f}"
         axis.set_title(f"{title}; Friedman's p {chance}", loc="left", fontsize=10)
-    return lab.Figure(
-        "tables-ranks",
-        figure,
-        f"Average rank of each learner over {len(next(iter(rankings.values())).ranks)} tables; 1, at the left, is best. Learners joined by "
-        "a bar do not differ significantly (Nemenyi, 5 %); the length CD is what a difference must exceed.",
-        "; ".join(
-            f"{title}: "
-            + ", ".join(f"{name} {value:.2f}" for name, value in sorted(ranking.average.items(), key=lambda kv: kv[1]))
-            for title, ranking in rankings.items()
-        ),
-    )
+    return figure
 
 
 def _draw_ranking(axis: Axes, ranking: Ranking) -> None:
@@ -120,7 +104,7 @@ def _draw_ranking(axis: Axes, ranking: Ranking) -> None:
         axis.plot([first - 0.04, last + 0.04], [y, y], color="black", linewidth=3.5, solid_capstyle="butt", zorder=4)
 
 
-def difference_figure(table: pd.DataFrame) -> lab.Figure:
+def draw_differences(table: pd.DataFrame) -> Figure:
     """How much more accurate the shipped model is than each rival, with 95 % intervals over tables."""
     figure, axes = lab.grid(1, 1, width=9.6, height=4.2)
     axis = axes[0][0]
@@ -131,15 +115,10 @@ def difference_figure(table: pd.DataFrame) -> lab.Figure:
     axis.set_xlabel("labelled rows in the context")
     axis.set_ylabel("accuracy of the in-context model\nminus the rival's (points of %)")
     lab.shared_legend(figure, axis, 3)
-    return lab.Figure(
-        "tables-differences",
-        figure,
-        "Above 0 the in-context model is better. Paired over tables; bars are 95 % intervals over tables.",
-        "A chart of accuracy differences to each of six rivals at each context size; a table below has the numbers.",
-    )
+    return figure
 
 
-def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
+def draw_reliability(calibration: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """How often answers of a given confidence are right, a small size and the largest side by side."""
     shown = (sizes[min(1, len(sizes) - 2)], sizes[-1])
     figure, axes = lab.grid(1, len(shown), width=5.6 * len(shown), height=4.9)
@@ -160,16 +139,10 @@ def reliability_figure(calibration: pd.DataFrame, sizes: Sequence[int]) -> lab.F
         axis.set_ylabel("answers that are right (%)")
         axis.set_title(f"{n} rows of context", loc="left")
     lab.shared_legend(figure, axes[0][0], 4)
-    return lab.Figure(
-        "tables-reliability",
-        figure,
-        f"Answers by their probability, in {N_BINS} bins, all tasks together. On the dashed line probabilities are what they say; below it "
-        "a learner is too sure. Bins with less than 0.5 % of the answers are left out.",
-        "Reliability curves of the in-context model and six rivals at two context sizes; the table has the calibration errors.",
-    )
+    return figure
 
 
-def time_figure(times: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
+def draw_times(times: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Milliseconds to fit, tuning included, and to answer 100 rows."""
     figure, axes = lab.grid(1, 2, width=10.5, height=4.2)
     for axis, (column, words) in zip(
@@ -182,12 +155,7 @@ def time_figure(times: pd.DataFrame, sizes: Sequence[int]) -> lab.Figure:
         axis.set_ylabel("time (ms), median over draws")
         axis.set_title(words, loc="left")
     lab.shared_legend(figure, axes[0][0], 4)
-    return lab.Figure(
-        "tables-times",
-        figure,
-        "Wall-clock time of one task with one thread per learner, as many learners side by side as the study had jobs.",
-        "Two charts of times against rows of context, with a line for each learner; the table has the numbers.",
-    )
+    return figure
 
 
 def _rows_axis(axis: Axes, sizes: Sequence[int]) -> None:
