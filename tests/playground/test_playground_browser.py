@@ -294,6 +294,21 @@ def test_an_impossible_address_is_told_and_not_a_blank_page(page, address):
     assert sum(counts(page, "means")) == 48**2
 
 
+def test_an_address_that_cannot_be_read_is_told(page, address):
+    page.goto(f"{address}?points=Q")
+    page.locator("#said", has_text="cannot be read: points: expected").wait_for()
+    page.locator("body[data-followed]").wait_for()
+    assert shown(page).drawn == 12
+
+
+def test_what_an_address_leaves_out_is_as_at_the_beginning(page, address):
+    page.goto(f"{address}?mode=numbers&points=A-1_-1~A1_1")
+    page.locator("body[data-followed]").wait_for()
+    followed(page)
+    assert shown(page) == State.from_query("mode=numbers&points=A-1_-1~A1_1")
+    assert page.locator('[data-learner="bayes"]').get_attribute("data-bands") == "there"
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_nothing_is_wider_than_the_screen(page, address, width):
     page.set_viewport_size({"width": width, "height": 900})

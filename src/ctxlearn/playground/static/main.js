@@ -11,10 +11,15 @@ const COARSE = 20; // cells along each axis while a point is dragged
 const START = 12; // points of a new task
 
 const $ = (id) => document.getElementById(id);
-const offered = await askOnce("offered", "");
+const given = new URLSearchParams(location.search);
+let wrong = "";
+const offered = await askOnce("offered", given.toString()).catch((error) => {
+  wrong = `The address of this page cannot be read: ${error.message}. This is a new page.`;
+  return askOnce("offered", "");
+});
 const choices = new Map(offered.learners.map((choice) => [choice.key, choice]));
 
-let state = location.search ? readState(location.search.slice(1)) : null;
+let state = null;
 let panels = [];
 let version = 0;
 let waiting = []; // changes that not every panel has followed yet
@@ -200,13 +205,13 @@ $("copy").addEventListener("click", () => copy($("python").textContent));
 $("share").addEventListener("click", () => copy(location.href));
 const copy = (text) => navigator.clipboard.writeText(text).then(() => say("copied"), () => say("this browser does not let the page copy"));
 
-if (state === null) {
-  state = readState(offered.query);
+const first = readState(offered.query);
+const start = given.has("learners") && !wrong ? first : changed(first, { learners: Object.freeze(offered.defaults[first.mode]) });
+if (location.search && !wrong) become(start);
+else {
+  state = start;
   makePanels();
   makeControls();
-  newTask({ learners: Object.freeze(offered.defaults.classes), seed: 1 });
-} else {
-  const first = state;
-  state = null;
-  become(first.learners.length ? first : changed(first, { learners: Object.freeze(offered.defaults[first.mode] ?? []) }));
+  newTask({ seed: 1 });
+  say(wrong);
 }

@@ -10,21 +10,22 @@ const number = (value) => {
 /** A point as it stands in the address. */
 export const written = (p) => `${LETTERS[p.label]}${number(p.x)}_${number(p.y)}`;
 
+/** The state of a query that the server wrote, in which nothing is left out. */
 export function readState(query) {
   const given = new URLSearchParams(query);
-  const points = (given.get("points") ?? "").split("~").filter(Boolean).map((word) => {
+  const points = given.get("points").split("~").filter(Boolean).map((word) => {
     const [x, y] = word.slice(1).split("_").map(Number);
     return Object.freeze({ x, y, label: LETTERS.indexOf(word[0]) });
   });
   return Object.freeze({
-    mode: given.get("mode") ?? "classes",
+    mode: given.get("mode"),
     points: Object.freeze(points),
-    learners: Object.freeze((given.get("learners") ?? "").split("~").filter(Boolean)),
-    family: given.get("family") ?? "PairwiseMetric",
-    classes: Number(given.get("classes") ?? 2),
+    learners: Object.freeze(given.get("learners").split("~").filter(Boolean)),
+    family: given.get("family"),
+    classes: Number(given.get("classes")),
     seed: given.has("seed") ? Number(given.get("seed")) : null,
     drawn: Number(given.get("drawn") ?? 0),
-    view: Number(given.get("view") ?? 4),
+    view: Number(given.get("view")),
   });
 }
 
