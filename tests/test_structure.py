@@ -15,8 +15,10 @@ FLOORS = [
         *(
             "atomic",
             "checks",
+            "colours",
             "escaping",
             "lazy",
+            "pictures",
             "plain_data",
             "progress",
             "recorded",

@@ -260,6 +260,7 @@ def test_numbers_have_lines_and_bands(page, address):
     page.locator('body[data-version="2"]').wait_for()
     followed(page)
     assert shown(page).mode == "numbers"
+    assert page.get_by_role("button", name="class C").is_hidden()
     assert page.locator('[data-learner="shipped"]').get_attribute("data-bands") == "there"
     assert page.locator('[data-learner="nearest"]').get_attribute("data-bands") == "none"
     page.mouse.click(*spot(page, 1, 3, shown(page).view))

@@ -10,7 +10,7 @@ from ctxlearn.playground import Point, State
 from ctxlearn.playground.answers import grid, influence, probabilities
 from ctxlearn.playground.choices import build, choices, load_runs
 from ctxlearn.playground.families import context, with_drawn_points
-from ctxlearn.playground.panels import ANSWERS, COLOURS, alike, leaning, offered, panel, score
+from ctxlearn.playground.panels import ANSWERS, alike, leaning, offered, panel, score
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import ClassPrototype
 
@@ -25,12 +25,6 @@ def task(**fields):
 def decoded(found):
     p = np.frombuffer(base64.b64decode(found["p"]), dtype=np.uint8)
     return p.reshape(found["side"], found["side"], found["classes"]) / 255
-
-
-def test_the_colours_are_those_of_the_pages():
-    from ctxlearn.lab import plots
-
-    assert plots.COLOURS[: len(COLOURS)] == COLOURS
 
 
 @pytest.mark.parametrize("key", [key for key, choice in KNOWN.items() if choice.classes is not None])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlearn.colours import COLOURS
 from ctxlearn.identification import agreement
 from ctxlearn.playground.answers import accuracy, error, grid, influence, line, numbers, probabilities
 from ctxlearn.playground.choices import Choice, build
@@ -21,8 +22,6 @@ FINE = 48
 FINEST = 64
 QUERIES = 48
 """Places of the plane at which agreement is looked at."""
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's colours in the order of `ctxlearn.lab.plots.COLOURS`, without the last."""
 
 Known = Mapping[str, Choice]
 Asked = Mapping[str, str]

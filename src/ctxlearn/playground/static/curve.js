@@ -32,7 +32,7 @@ export class Curve {
   draw() {
     const measure = this.numbers ? "root mean squared error" : "share of right answers";
     this.note.textContent = this.drawn
-      ? `The ${measure} on 400 fresh points of this task, as points are added. Bayes is the ceiling: on average over tasks of the family nothing is better.`
+      ? `The ${measure} on 400 fresh points of this task, as points are added. The dashed line is the best possible: on average over tasks of the family nothing beats Bayes.`
       : "Draw a task first: points placed by hand have no fresh ones.";
     this.svg.replaceChildren();
     this.key.replaceChildren();

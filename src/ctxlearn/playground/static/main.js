@@ -131,7 +131,8 @@ function makeControls() {
   const classes = state.mode === "classes";
   buttons("modes", [["classes", "Classes"], ["numbers", "Numbers (1-D regression)"]], state.mode, switchMode);
   buttons("brushes", [...LETTERS].map((letter, i) => [i, badge(i), `class ${letter}`]), brush, (value) => { brush = value; });
-  $("brushes").hidden = !classes;
+  $("brushes").hidden = $("lead-classes").hidden = !classes;
+  $("lead-numbers").hidden = classes;
   const flip = classes ? [["flip", "Flip class"]] : [];
   if (!classes && tool === "flip") tool = "move";
   buttons("tools", [["move", "Place and drag"], ...flip, ["delete", "Delete"]], tool, (value) => { tool = value; });
