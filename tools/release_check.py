@@ -27,7 +27,15 @@ SHIPPED = (
     "ctxlearn/playground/static/index.html",
     "ctxlearn/playground/static/main.js",
 )
-IN_SOURCE = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "tests/conftest.py", "docs/design.md")
+IN_SOURCE = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "tests/conftest.py",
+    "docs/design.md",
+)
 TABLE = "length,width,kind\n1.0,2.0,short\n1.2,2.1,short\n0.9,1.8,short\n5.1,0.4,long\n5.5,0.5,long\n4.8,0.3,long\n"
 COMMANDS = (
     "ctxlearn --version",

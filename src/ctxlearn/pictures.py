@@ -53,7 +53,9 @@ def draw_points(axes: Axes, x: Tensor, y: Tensor, n_classes: int | None, *, holl
     for c in range(n_classes):
         here = labels == c
         look = _look(COLOURS[c % len(COLOURS)], hollow)
-        axes.scatter(points[here, 0], up[here], s=34, marker=MARKERS[c % len(MARKERS)], label=f"class {c}", zorder=3, **look)
+        axes.scatter(
+            points[here, 0], up[here], s=34, marker=MARKERS[c % len(MARKERS)], label=f"class {c}", zorder=3, **look
+        )
 
 
 def _look(colour: str, hollow: bool) -> dict[str, Any]:

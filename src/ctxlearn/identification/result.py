@@ -15,6 +15,7 @@ from ctxlearn.checks import describe
 from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NONE = "none of these"
@@ -127,11 +128,20 @@ class Identification:
             )
         return "\n".join(lines)
 
-    def figure(self) -> Figure:
-        """A heat map: candidates by context lengths, the total in each cell, the best class framed."""
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """A heat map: candidates by context lengths, the total in each cell, the best class framed.
+
+        Args:
+            axes: matplotlib's, to draw on; None makes new ones of a fitting size.
+        """
         from ctxlearn.identification.drawing import heat_map
 
-        return heat_map(self)
+        return heat_map(self, axes)
+
+    def figure(self) -> Figure:
+        """The figure that `plot` makes."""
+        figure: Any = self.plot().figure
+        return figure  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:
         """Everything but the table, as JSON-able data."""

@@ -12,8 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ctxlearn.colours import BLACK, BLUE, COLOURS, GREEN, GREY, LEMON, ORANGE, PINK, SKY, YELLOW
-
+from ctxlearn.colours import BLACK, BLUE, COLOURS, GREY
 from ctxlearn.lab.estimates import interval_of
 
 RC: Any = {
