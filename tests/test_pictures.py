@@ -1,7 +1,7 @@
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from ctxlearn.identification import identify
@@ -9,6 +9,14 @@ from ctxlearn.lab import Claim
 from ctxlearn.learners import InContextTransformer, ProtoNet
 from ctxlearn.references import LinearGaussian, NearestNeighbor, Ridge
 from ctxlearn.tasks import ClassPrototype, LinearRegression
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """New axes are pyplot's, which keeps their figures until they are closed."""
+    pyplot.switch_backend("agg")
+    yield
+    pyplot.close("all")
 
 
 def tasks(family, n_points=12):
@@ -109,10 +117,8 @@ def test_an_identification_is_drawn_with_every_total():
     assert found.figure().axes[0].get_xlabel() == axes.get_xlabel()
 
 
-def test_no_figure_is_left_in_global_state():
-    import matplotlib.pyplot as plt
-
-    mpl.use("agg")
-    before = plt.get_fignums()
-    tasks(ClassPrototype()).plot()
-    assert plt.get_fignums() == before
+def test_html_leaves_no_figure_behind():
+    before = pyplot.get_fignums()
+    tasks(ClassPrototype())._repr_html_()
+    Claim("a", "b", "c", 0.5, 0.4, 0.6, 0.0, "above", "holds", 10, 1, "g")._repr_html_()
+    assert pyplot.get_fignums() == before

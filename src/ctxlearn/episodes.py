@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_inputs, check_int, check_labels, check_same, describe, trusted_values
-from ctxlearn.pictures import axes_or_new, draw_points, html_of
+from ctxlearn.pictures import axes_or_new, draw_points, free_axes, html_of
 from ctxlearn.tree import map_tensors
 
 if TYPE_CHECKING:
@@ -231,4 +231,4 @@ def _shown(points: Tasks | Episode, x: Tensor) -> str:
     drawable = x.ndim == 3 and (x.shape[2] == 2 or (x.shape[2] == 1 and points.n_classes is None))
     if not drawable:
         return f"<p>{html.escape(repr(points))}</p>"
-    return html_of(points.plot(0, axes_or_new(None, (2.6, 2.6))), f"{points!r}; the first task:")
+    return html_of(points.plot(0, free_axes((2.6, 2.6))), f"{points!r}; the first task:")

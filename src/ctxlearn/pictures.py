@@ -20,9 +20,17 @@ MARKERS = "os^DPvX"
 
 
 def axes_or_new(axes: Axes | None, size: tuple[float, float] = (4.0, 4.0)) -> Axes:
-    """The axes given, or those of a new figure (inches) that no global state holds."""
+    """The axes given, or those of a new figure (inches) of pyplot, which notebooks show by themselves."""
     if axes is not None:
         return axes
+    from matplotlib import pyplot
+
+    made: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    return made
+
+
+def free_axes(size: tuple[float, float]) -> Axes:
+    """Axes of a figure (inches) that pyplot knows nothing of, for pictures within HTML."""
     from matplotlib.figure import Figure
 
     made: Axes = Figure(figsize=size, layout="constrained").subplots()
@@ -92,8 +100,10 @@ def draw_curve(axes: Axes, x: np.ndarray, mean: np.ndarray, quantiles: np.ndarra
     """Means (q,) at inputs x (q,), with bands of 50 % and 90 % where there are quantiles (q, k) at levels (k,)."""
     if quantiles is not None:
         for depth, share in ((0.16, 0.9), (0.28, 0.5)):
-            ends = [[np.interp(at, levels, row) for row in quantiles] for at in ((1 - share) / 2, (1 + share) / 2)]
-            axes.fill_between(x, *ends, color=BLUE, alpha=depth, linewidth=0, label=f"{share:.0%}")
+            low, high = (
+                np.array([np.interp(at, levels, row) for row in quantiles]) for at in ((1 - share) / 2, (1 + share) / 2)
+            )
+            axes.fill_between(x, low, high, color=BLUE, alpha=depth, linewidth=0, label=f"{share:.0%}")
     axes.plot(x, mean, color=BLUE, linewidth=2)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ctxlearn.checks import describe
+from ctxlearn.pictures import axes_or_new
 from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
@@ -134,13 +135,15 @@ class Identification:
         Args:
             axes: matplotlib's, to draw on; None makes new ones of a fitting size.
         """
-        from ctxlearn.identification.drawing import heat_map
+        from ctxlearn.identification.drawing import heat_map, size_of
 
-        return heat_map(self, axes)
+        return heat_map(self, axes_or_new(axes, size_of(self)))
 
     def figure(self) -> Figure:
-        """The figure that `plot` makes."""
-        figure: Any = self.plot().figure
+        """The heat map as a figure of its own, which pyplot knows nothing of."""
+        from ctxlearn.identification.drawing import heat_map
+
+        figure: Any = heat_map(self).figure
         return figure  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:
