@@ -8,7 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test browser release-check lint bench models glyphs clean
+.PHONY: demo test test-quick browser release-check lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -30,6 +30,10 @@ release-check: $(INSTALLED)
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python tools/release_check.py dist
+
+# import of everything, public names, contracts, one room of files and one of training: whether another Python does, in a minute
+test-quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/test_public_names.py tests/test_contracts.py tests/learners/test_learners.py tests/training/test_training.py tests/tables
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -58,4 +62,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest results .pytest_cache .mypy_cache .ruff_cache .hypothesis
