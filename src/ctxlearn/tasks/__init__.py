@@ -6,6 +6,20 @@ from ctxlearn.tasks.classification import Amortization, ClassPrototype, Pairwise
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
 from ctxlearn.tasks.labelled import Labelled
+from ctxlearn.tasks.plane import (
+    Band,
+    Checkerboard,
+    Circle,
+    HalfPlane,
+    OffsetHalfPlane,
+    QuadraticForm,
+    RotatedAmortization,
+    RotatedEllipse,
+    Stripes,
+    TwoBumps,
+    Wedge,
+    Xor,
+)
 from ctxlearn.tasks.pool import Pool
 from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLinearRegression, TwoLayerNetwork
 from ctxlearn.tasks.tabular import TabularClassification, TabularRegression, WideClassification, WideRegression
@@ -13,6 +27,9 @@ from ctxlearn.tasks.tabular import TabularClassification, TabularRegression, Wid
 __all__ = [
     "Amortization",
     "Augmented",
+    "Band",
+    "Checkerboard",
+    "Circle",
     "ClassPrototype",
     "DecisionTree",
     "Domain",
@@ -20,23 +37,32 @@ __all__ = [
     "GaussianHalfSpaces",
     "GaussianWeights",
     "Glyphs",
+    "HalfPlane",
     "ImageDomains",
     "ImageFolder",
     "Labelled",
     "LinearRegression",
     "Mixture",
+    "OffsetHalfPlane",
     "PairwiseMetric",
     "Pool",
     "Pooled",
+    "QuadraticForm",
     "Radial",
+    "RotatedAmortization",
+    "RotatedEllipse",
     "ScaledInputs",
     "SparseLinearRegression",
+    "Stripes",
     "TabularClassification",
     "TabularRegression",
     "TaskFamily",
+    "TwoBumps",
     "TwoLayerNetwork",
+    "Wedge",
     "WideClassification",
     "WideRegression",
+    "Xor",
     "glyphs",
     "image_folder",
 ]
