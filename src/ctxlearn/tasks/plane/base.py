@@ -73,8 +73,8 @@ class PlaneFamily(TaskFamily):
         return found
 
     def log_prior(self, parameters: dict[str, Tensor]) -> Tensor:
-        squares: Tensor = parameters["latents"].square().sum(-1)
-        return -0.5 * squares
+        log_density: Tensor = -0.5 * parameters["latents"].square().sum(-1)
+        return log_density
 
 
 def direction(z: Tensor) -> tuple[Tensor, Tensor]:
