@@ -123,19 +123,6 @@ def test_claims_of_nearness_follow_the_distances(n_seeds):
     assert "holds" not in {level["icl-mixture-nearest-to-bayes"].verdict}
 
 
-def test_the_least_of_several_differences_is_above_zero_only_if_all_are_and_below_if_one_is_for_all_their_number():
-    random = np.random.default_rng(1)
-    gaps = {
-        name: paired(middle + random.normal(size=(1, 400))) for name, middle in (("a", 2.0), ("b", 1.0), ("c", 3.0))
-    }
-    least = space.Least(gaps)
-    found = least.interval(0.9)
-    assert least.closest == "b"
-    assert found.value == gaps["b"].mean()
-    assert found.low == min(gap.interval(0.9).low for gap in gaps.values()) > 0
-    assert found.high == gaps["b"].interval(1 - 0.1 / 3).high > gaps["b"].interval(0.9).high
-
-
 def test_claims_about_starts_follow_the_accuracies():
     random = np.random.default_rng(0)
     noise = random.normal(size=(1, 400))

@@ -16,11 +16,13 @@ from ctxlearn.evaluation.statistics import BOUNDLESS, CLAIM_LEVEL, Interval, mea
 from ctxlearn.lab import (
     Cell,
     Claim,
+    Least,
     Measurement,
     NotPaired,
     Numbers,
     Page,
     Paired,
+    Samples,
     Says,
     Study,
     Training,
@@ -238,6 +240,27 @@ def test_a_claim_may_rest_on_an_estimate_with_bounds_of_its_own():
     assert first.high == pytest.approx(1 + simultaneous_level(CLAIM_LEVEL, 2))
     with pytest.raises(ValueError, match="better"):
         Says("a", "s", "u", Bounds(), better="over")
+
+
+def test_the_least_of_several_differences_is_above_zero_only_if_all_are_and_below_if_one_is_for_all_their_number():
+    random = np.random.default_rng(1)
+    gaps = {name: gap(middle + random.normal(size=(1, 400))) for name, middle in (("a", 2.0), ("b", 1.0), ("c", 3.0))}
+    least = Least(gaps)
+    found = least.interval(0.9)
+    assert least.closest == "b"
+    assert found.value == gaps["b"].mean()
+    assert found.low == min(gap.interval(0.9).low for gap in gaps.values()) > 0
+    assert found.high == gaps["b"].interval(1 - 0.1 / 3).high > gaps["b"].interval(0.9).high
+
+
+def test_a_part_of_samples_is_found_by_some_places_of_its_keys():
+    found = Samples({(who, n, where): gap([n, n + 1]) for who in "ab" for n in (1, 2) for where in ("x", "y")})
+    assert list(found.part("a")) == [(1, "x"), (1, "y"), (2, "x"), (2, "y")]
+    assert list(found.part(None, 2, "y")) == [("a",), ("b",)]
+    assert found.part(None, 2)["b", "x"].mean() == 2.5
+    assert list(found.part("c")) == []
+    curves = Samples({("a",): Paired(np.array([[[9.0, 1, 2]]]), (0,), ("t",))})
+    assert curves.averaged(100)["a"].values.tolist() == [[150.0]]
 
 
 def test_claims_are_counted_in_whole_sentences_and_an_unbounded_one_is_said_to_be(tmp_path):

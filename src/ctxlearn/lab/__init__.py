@@ -6,7 +6,8 @@ the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables
 """
 
 from ctxlearn.lab.calls import Call, Kept, call
-from ctxlearn.lab.claims import Claim, Says, tally, together
+from ctxlearn.lab.claims import Claim, Says, held, tally, together
+from ctxlearn.lab.estimates import Estimate, Fact, Least, interval_of
 from ctxlearn.lab.jobs import Job, run_job
 from ctxlearn.lab.measurements import Cell, Contestant, Contestants, Key, Measurement, Planned, answer, decision, score
 from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
@@ -32,6 +33,7 @@ from ctxlearn.lab.plots import (
     label,
     legend_below,
     lines,
+    name_axes,
     shared_legend,
 )
 from ctxlearn.lab.pool import Executor, JobFailed
@@ -40,6 +42,7 @@ from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, s
 from ctxlearn.lab.store import Store
 from ctxlearn.lab.study import Study
 from ctxlearn.lab.sweep import Sweep, sweep
+from ctxlearn.lab.templates import page_from_template
 from ctxlearn.lab.trainings import Training
 
 __all__ = [
@@ -60,12 +63,15 @@ __all__ = [
     "Claim",
     "Contestant",
     "Contestants",
+    "Estimate",
     "Executor",
+    "Fact",
     "Figure",
     "Job",
     "JobFailed",
     "Kept",
     "Key",
+    "Least",
     "Measurement",
     "NotPaired",
     "Numbers",
@@ -92,10 +98,14 @@ __all__ = [
     "draw_lines",
     "forest",
     "grid",
+    "held",
+    "interval_of",
     "interval_rows",
     "label",
     "legend_below",
     "lines",
+    "name_axes",
+    "page_from_template",
     "percent",
     "reproduce_study",
     "run_job",

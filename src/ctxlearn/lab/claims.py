@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ctxlearn.checks import check_choice
-from ctxlearn.evaluation.statistics import CLAIM_LEVEL, Interval, simultaneous_level, verdict
+from ctxlearn.evaluation.statistics import CLAIM_LEVEL, simultaneous_level, verdict
+from ctxlearn.lab.estimates import Estimate
 
 ONE_SEED = " (this trained model; one seed)"
-
-
-class Estimate(Protocol):
-    """A statistic that has an interval: a `Paired` difference, or a quantity with bounds of its own."""
-
-    def interval(self, level: float) -> Interval:
-        """Its value with two-sided bounds that cover with probability `level`."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +120,9 @@ def tally(claims: Sequence[Claim]) -> str:
     }
     parts = [f"{found[verdict]} {one if found[verdict] == 1 else many}" for verdict, (one, many) in words.items()]
     return f"{', '.join(parts)}."
+
+
+def held(claims: Sequence[Claim], group: str) -> str:
+    """How many claims of a group hold: "all 3", or "1 of 3"."""
+    verdicts = [claim.verdict == "holds" for claim in claims if claim.group == group]
+    return f"all {len(verdicts)}" if all(verdicts) else f"{sum(verdicts)} of {len(verdicts)}"

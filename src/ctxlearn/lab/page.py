@@ -10,6 +10,7 @@ from matplotlib.figure import Figure as Drawing
 
 from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.lab.claims import Claim
+from ctxlearn.lab.estimates import Estimate, interval_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: paragraphs, then figures side by side where there is room, then tables."""
+    """A part of the page: paragraphs, then figures side by side where there is room, then tables.
+
+    One without a title continues the one before it.
+    """
 
     title: str
     paragraphs: Sequence[str]
@@ -83,7 +87,7 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}"
 
 
-def cell(interval: Interval, digits: int = 2, *, sign: bool = False) -> str:
+def cell(found: Estimate | Interval, digits: int = 2, *, sign: bool = False) -> str:
     """An estimate in a table: "12.3 (11.9 to 12.7)"."""
-    form = f"{'+' if sign else ''}.{digits}f"
+    interval, form = interval_of(found), f"{'+' if sign else ''}.{digits}f"
     return f"{interval.value:{form}} ({interval.low:{form}} to {interval.high:{form}})"

@@ -12,6 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.lab.estimates import interval_of
+
 RC: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -76,6 +78,27 @@ def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, 
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [list(row) for row in axes]
+
+
+def name_axes(
+    axes: Axes,
+    x_label: str = "",
+    y_label: str = "",
+    *,
+    title: str = "",
+    y_range: tuple[float, float] | None = None,
+    log: str = "",
+) -> None:
+    """A panel's title, the names of its axes with their units, its range, and which axes are logarithmic ("x", "y", "xy")."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    if y_range is not None:
+        axes.set_ylim(*y_range)
+    if "x" in log:
+        axes.set_xscale("log")
+    if "y" in log:
+        axes.set_yscale("log")
 
 
 def shared_legend(figure: Figure, axes: Axes, columns: int) -> None:
@@ -182,15 +205,7 @@ def lines(
         part = table if panel is None else table[table[panel] == name]
         draw_lines(axis, part, x=x, by=by, styles=styles, spread=spread, scale=scale, apart=apart)
         draw_levels(axis, levels or {}, styles)
-        if name is not None:
-            axis.set_title(title(str(name)), loc="left", fontsize=10)
-        axis.set_xlabel(x_label)
-        if y_range is not None:
-            axis.set_ylim(*y_range)
-        if "x" in log:
-            axis.set_xscale("log")
-        if "y" in log:
-            axis.set_yscale("log")
+        name_axes(axis, x_label, title="" if name is None else title(str(name)), y_range=y_range, log=log)
     axes[0][0].set_ylabel(y_label)
     if legend == "inside":
         axes[0][0].legend(fontsize=8)
@@ -244,12 +259,13 @@ def interval_rows(found: Mapping[Any, Any], axis: str = "name") -> pd.DataFrame:
     """Intervals by name, or by several names, as a table for `lines` and `forest`.
 
     Args:
-        found: intervals by name; a name that is a tuple fills several columns.
+        found: intervals or estimates by name, `Samples` for instance; a name that is a tuple fills several columns.
         axis: the columns of the names, separated by spaces.
     """
     columns = axis.split()
     rows = []
-    for name, interval in found.items():
+    for name, estimate in found.items():
+        interval = interval_of(estimate)
         names = name if isinstance(name, tuple) else (name,)
         about = dict(zip(columns, names, strict=True))
         rows.append({**about, "mean": interval.value, "low": interval.low, "high": interval.high})

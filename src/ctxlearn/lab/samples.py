@@ -181,6 +181,27 @@ class Samples(Mapping[Key, Paired]):
         """A function of each: `samples.map(Paired.averaged)`."""
         return Samples({key: function(paired) for key, paired in self._found.items()}, self._name)
 
+    def averaged(self, factor: float = 1.0) -> Samples:
+        """The mean over context lengths from 1 on of each, times a factor, 100 for percent."""
+        return self.map(lambda paired: factor * paired.averaged())
+
+    def values_of(self, axis: int) -> list[Any]:
+        """What stands at a place of the keys, in order."""
+        return list(dict.fromkeys(key[axis] for key in self._found))
+
+    def part(self, *pattern: str | int | float | None) -> Samples:
+        """Those whose keys have certain values, without these: `part(None, "radial")` is what was measured on radial, by the
+        first axis and whatever axes follow the second.
+        """
+        found = {}
+        for key, paired in self._found.items():
+            places = (*pattern, *[None] * (len(key) - len(pattern)))
+            if len(places) == len(key) and all(
+                wanted is None or wanted == own for wanted, own in zip(places, key, strict=True)
+            ):
+                found[tuple(own for wanted, own in zip(places, key, strict=True) if wanted is None)] = paired
+        return Samples(found, self._name)
+
     def intervals(self) -> dict[Key, Interval]:
         """The 95 % interval of each, over seeds and tasks."""
         return {key: paired.interval() for key, paired in self._found.items()}

@@ -16,6 +16,7 @@ BAYES_MIXTURE = "Bayes of the mixture"
 BAYES_FAMILY = "Bayes of the family"
 REGRET = {"pairwise-metric": 1.5, "class-prototype": 0.8, "amortization": 0.8}
 MIXTURE = "mixture"
+N_LABELLED = "labelled points in the context, n"
 FAMILIES: dict[str, TaskFamily] = {f.name: f for f in (PairwiseMetric(), ClassPrototype(), Amortization())}
 MADE_FOR = {"pairwise-metric": "MatchNet", "class-prototype": "ProtoNet", "amortization": "CNP"}
 HOME = {**{learner: family for family, learner in MADE_FOR.items()}, PAPER: "pairwise-metric"}

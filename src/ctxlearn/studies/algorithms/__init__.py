@@ -9,20 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.identification import default_candidates, identify
 from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import BayesOptimal, LogisticRegression, Ridge
 from ctxlearn.studies import optimal
+from ctxlearn.studies.algorithms import plots
 from ctxlearn.studies.algorithms.claims import FACTORS, FEATURES, MIXED, NOISES, OWN, agreements, decide_claims, ridges
-from ctxlearn.studies.algorithms.page import (
-    agreement_section,
-    identified_section,
-    restored,
-    results_table,
-    ridge_section,
-)
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE, mixture
 from ctxlearn.tasks import LinearRegression, TaskFamily
 from ctxlearn.training import TrainingConfig
@@ -159,38 +154,36 @@ def identified(
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     agreed, distances = agreements(numbers), ridges(numbers)
-    claims = decide_claims(agreed.map(lambda found: 100 * found.averaged()), distances)
-    found = {str(key[1]): restored(numbers.facts(*key)[0]) for key in numbers.measured if key[0] == IDENTIFIED}
+    claims = decide_claims(agreed.averaged(100), distances)
+    found = {str(key[1]): plots.restored(numbers.facts(*key)[0]) for key in numbers.measured if key[0] == IDENTIFIED}
     shown = sizes.lengths[1]  # with more points scores saturate, with fewer many rules are one
-    sides = [c for c in claims if "-runs-bayes-not-" in c.id]
-    verdicts = {family: found[f"{MIXED}, shown {family}"].verdict(shown) for family in FAMILIES}
-    accepted = sum(verdict.accepted for verdict in verdicts.values())
-    return lab.Page(
-        title="Which learning algorithm does an in-context model run?",
-        asked="A model that learns in context runs some learning algorithm on its context. Is it the one that was made for its"
-        " kind of task (MatchNet, ProtoNet, CNP), the Bayes-optimal predictor, or something else; and does a model of a"
-        " mixture change its algorithm with the kind of task it is shown?",
-        found="That the in-context models side with the Bayes predictor where it and the learner made for a family decide otherwise:"
-        f" {sum(c.verdict == 'holds' for c in sides)} of {len(sides)} such claims hold. By its scores with"
-        f" {lab.count(shown, 'labelled point')} the mixture's model is nearest to "
-        + ", ".join(f"{verdict.members[0]} on {family} tasks" for family, verdict in verdicts.items())
-        + f"; near enough to say that it runs that algorithm on {accepted} of these {len(verdicts)}"
-        + f". In all, {lab.tally(claims)}",
-        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed for the claims, {sizes.n_contexts} probe contexts of"
-        f" each length for the identification, {lab.count(numbers.seeds, 'training seed')}."
-        + (
-            " Without other seeds as replicates a candidate is accepted by a strict absolute cut; --seeds 2 or more gives"
-            " the model's own nuisance as a measure."
-            if numbers.seeds == 1
-            else " Other seeds serve as replicates: a candidate is accepted if it explains what the seeds have in common."
-        ),
-        claims=claims,
-        results=results_table(found),
-        sections=[
-            agreement_section(agreed),
-            identified_section(found, sizes.lengths),
-            ridge_section(found, distances, NOISES, FACTORS),
-        ],
+    classes = {name: one for name, one in found.items() if one.n_classes is not None}
+    slugs = {name: "identified-" + name.replace(", shown ", "-").replace(" ", "-") for name in classes}
+    regressions = {name.split(" on ")[1]: one for name, one in found.items() if one.n_classes is None}
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        claims,
+        plots.results_table(found),
+        figures={
+            "agreement": plots.agreement_figure(agreed),
+            **{slugs[name]: one.figure() for name, one in classes.items()},
+            "ridge": plots.ridge_figure(regressions, distances),
+        },
+        tables={
+            "agreement": plots.agreement_table(agreed),
+            "identified": plots.identified_table(classes, sizes.lengths),
+            "penalties": plots.penalty_table(regressions, distances),
+            **{name: plots.difference_table(one) for name, one in regressions.items()},
+        },
+        values={
+            "sizes": sizes,
+            "seeds": numbers.seeds,
+            "sides": [claim for claim in claims if "-runs-bayes-not-" in claim.id],
+            "shown": shown,
+            "verdicts": {family: found[f"{MIXED}, shown {family}"].verdict(shown) for family in FAMILIES},
+            "identified": {slugs[n]: (n, one.verdict(sizes.lengths[-1]).members) for n, one in classes.items()},
+            "regressions": list(regressions),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn import lab
-from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.expressiveness import construct
 from ctxlearn.expressiveness.exactness import compare
 from ctxlearn.learners import Learner
@@ -31,18 +30,6 @@ KINDS = {LEAST_SQUARES: ("squared", 0.0), "ridge": ("squared", 0.1), SOFTMAX: ("
 """Loss and penalty of each kind of gradient descent."""
 DIGITS = 9.0
 """A construction is called exact where it agrees to so many digits after the point."""
-
-
-class Fact(NamedTuple):
-    """A number about `n_tasks` things that were looked at, no estimate: both its bounds are itself."""
-
-    value: float
-    n_tasks: int
-    seeds: int
-
-    def interval(self, level: float) -> Interval:
-        """Without a width."""
-        return Interval(self.value, self.value, self.value, self.n_tasks, self.seeds, level)
 
 
 def measurements(
@@ -173,7 +160,7 @@ def claims(table: pd.DataFrame) -> list[lab.Claim]:
                 f"The transformer written by hand is the learner: {group}{steps}; masks: {masks_of(own)}",
                 f"digits after the point to which log-probabilities agree in float64: the least over contexts of {LENGTHS[0]} to"
                 f" {LENGTHS[-1]} points, imbalanced ones too; a fact about these, no estimate, so without an interval",
-                Fact(digits(own["error64"].max()), n_contexts(own), own["seed"].nunique()),
+                lab.Fact(digits(own["error64"].max()), n_contexts(own), own["seed"].nunique()),
                 threshold=DIGITS,
                 of_this_model=False,
             )

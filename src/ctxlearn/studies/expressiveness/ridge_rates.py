@@ -15,7 +15,6 @@ from ctxlearn.expressiveness import construct
 from ctxlearn.references import GradientDescent, Ridge
 from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.expressiveness.exactness import Fact
 from ctxlearn.tasks import LinearRegression
 
 PENALTY = 0.1
@@ -94,7 +93,7 @@ def claims(rates: Rates) -> list[lab.Claim]:
             " measured",
             "largest error over contexts and k, as a multiple of the rate; a fact about these contexts, no estimate, so"
             " without an interval",
-            Fact(float((rates.error[name] / rates.bound[name]).max()), len(rates.error[name]), 1),
+            lab.Fact(float((rates.error[name] / rates.bound[name]).max()), len(rates.error[name]), 1),
             threshold=ROUNDING,
             better="below",
             of_this_model=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -18,7 +17,7 @@ from scipy.spatial.distance import squareform
 from ctxlearn import lab, references
 from ctxlearn.checks import trusted_values
 from ctxlearn.evaluation.scaling import embed_in_plane
-from ctxlearn.evaluation.statistics import Interval, simultaneous_level
+from ctxlearn.evaluation.statistics import Interval
 from ctxlearn.learners import Learner, ProtoNet
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, HOME, ICL, MADE_FOR, MIXTURE, mixture
@@ -143,31 +142,6 @@ def disagreement_table(decided: lab.Samples) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["family", "first", "second", "disagreement"])
 
 
-@dataclass(frozen=True)
-class Least:
-    """The least of several differences, by name."""
-
-    gaps: Mapping[str, lab.Paired]
-
-    @property
-    def closest(self) -> str:
-        """Whose difference is the least."""
-        return min(self.gaps, key=lambda name: self.gaps[name].mean())
-
-    def interval(self, level: float) -> Interval:
-        """The least mean and its bounds.
-
-        It is above zero where every one of the differences is at this level, which errs no more often than the level says
-        however many they are (an intersection-union test). It is below zero where one of them is; any of them may be by
-        chance, so that bound is widened by their number.
-        """
-        one = {name: gap.interval(level) for name, gap in self.gaps.items()}
-        wide = simultaneous_level(level, len(self.gaps))
-        least = one[self.closest]
-        high = max(least.value, min(gap.interval(wide).high for gap in self.gaps.values()))
-        return Interval(least.value, min(i.low for i in one.values()), high, least.n_tasks, least.seeds, level)
-
-
 def claims(decided: lab.Samples) -> list[lab.Claim]:
     """Are the in-context models nearer to Bayes than to any rule, and than to the learners made for their families?"""
     rivals = [name for name in candidates(decided) if not name.startswith("Bayes")]
@@ -177,7 +151,7 @@ def claims(decided: lab.Samples) -> list[lab.Claim]:
         ((RADIAL,), "radial tasks, which nothing was trained on,", "-radial"),
     ):
         own = disagreement(decided, MIXED, BAYES_MIXTURE, places)
-        gaps = Least({name: disagreement(decided, MIXED, name, places) - own for name in rivals})
+        gaps = lab.Least({name: disagreement(decided, MIXED, name, places) - own for name in rivals})
         nearest_to_bayes.append(
             lab.Says(
                 f"icl-mixture-nearest-to-bayes{suffix}",

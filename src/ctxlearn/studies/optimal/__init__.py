@@ -7,6 +7,7 @@ falls behind it when trained on the mixture; or classical learners that lose not
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.references import BayesOptimal, LogisticRegression, NearestNeighbor
@@ -25,9 +26,8 @@ from ctxlearn.studies.arms import (
     icl_learner,
     mixture,
 )
-from ctxlearn.studies.optimal import real_data
+from ctxlearn.studies.optimal import plots, real_data
 from ctxlearn.studies.optimal.claims import accuracies, decide_claims
-from ctxlearn.studies.optimal.page import accuracy_section, headline, regret_section
 from ctxlearn.training import AllPrefixes, TrainingConfig
 
 
@@ -105,24 +105,32 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
-    accuracy = accuracies(numbers)
-    claims = decide_claims(accuracy)
-    real = real_data.table(numbers)
-    return lab.Page(
-        title="Does in-context learning find the right learning algorithm?",
-        asked="A transformer reads a few labelled points and answers for new ones; nothing in it is retrained. After training"
-        " on a kind of task, is it at least as good as the meta-learner designed for that kind? And trained on a mixture of"
-        " three kinds, does it stay so, while each classical meta-learner loses?",
-        found=f"{headline(claims, accuracy)} {real_data.headline(real)}",
-        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed. {about_seeds(numbers.seeds)}",
-        claims=claims,
-        results=numbers["score"].frame("learner", "trained_on", "family"),
-        sections=[
-            accuracy_section(numbers["score"], accuracy),
-            regret_section(numbers["score"], accuracy),
-            real_data.section(real, numbers),
-        ],
-        tables={"real_data": real},
+    scores, accuracy, real = numbers["score"], accuracies(numbers), real_data.table(numbers)
+    regret = plots.regrets(scores)
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        decide_claims(accuracy),
+        scores.frame("learner", "trained_on", "family"),
+        figures={
+            **{f"accuracy-{family}": plots.accuracy_figure(scores, family) for family in FAMILIES},
+            "regret": plots.regret_figure(regret),
+            "real-data-accuracy": real_data.accuracy_figure(real),
+            "real-data-regions": real_data.regions_figure(numbers),
+        },
+        tables={
+            "accuracy": plots.accuracy_table(accuracy),
+            "regret": plots.regret_table(regret),
+            "lost": plots.lost_table(regret, accuracy),
+            "real-data": real_data.accuracy_rows(real),
+        },
+        values={
+            "sizes": sizes,
+            "families": list(FAMILIES),
+            "mixed": {family: accuracy[ICL, MIXTURE, family].mean() for family in FAMILIES},
+            "real": real_data.summary(real),
+            "about_seeds": about_seeds(numbers.seeds),
+        },
+        files={"real_data": real},
     )
 
 

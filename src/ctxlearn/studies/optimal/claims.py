@@ -37,7 +37,7 @@ GROUPS = (
 
 def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By learner, training distribution and family: accuracy in %, mean over n >= 1."""
-    return numbers["score"].map(lambda found: 100 * found.averaged())
+    return numbers["score"].averaged(100)
 
 
 def decide_claims(accuracy: lab.Samples) -> list[lab.Claim]:

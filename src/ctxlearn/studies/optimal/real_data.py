@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from sklearn import datasets
 from torch import Tensor
 
@@ -102,7 +103,7 @@ def table(numbers: lab.Numbers) -> pd.DataFrame:
         for (_, name, of), each in found.items()
         for i, n in enumerate(SIZES[: each.values.shape[-1]])
     }
-    frame = lab.interval_rows({key: each.interval() for key, each in values.items()}, "learner table n_context")
+    frame = lab.interval_rows(values, "learner table n_context")
     gaps = [(values[ICL, *key[1:]] - each).interval() for key, each in values.items()]
     return frame.assign(
         n_draws=[gap.n_tasks for gap in gaps],
@@ -113,46 +114,37 @@ def table(numbers: lab.Numbers) -> pd.DataFrame:
     )
 
 
-def tally(frame: pd.DataFrame) -> tuple[int, int, int]:
-    """Of how many comparisons with a rival the model is clearly ahead and clearly behind."""
+def summary(frame: pd.DataFrame) -> dict[str, int]:
+    """What the page says of them: in how many comparisons with a rival the model is clearly ahead, and behind."""
     against = frame[frame["learner"] != ICL]
-    return (
-        len(against),
-        int((against["icl_minus_this_low"] > 0).sum()),
-        int((against["icl_minus_this_high"] < 0).sum()),
-    )
-
-
-def headline(frame: pd.DataFrame) -> str:
-    """The outcome in a sentence."""
-    compared, ahead, behind = tally(frame)
-    return (
-        f"On real tables with {frame['n_context'].min()} to {frame['n_context'].max()} labelled rows the same model, untouched, is"
-        f" clearly ahead of classical rules in {ahead} of {compared} comparisons and clearly behind in {behind}."
-    )
-
-
-def section(frame: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
-    """The section about real tables."""
-    compared, ahead, behind = tally(frame)
-    shown = {
-        (
-            r["table"],
-            r["n_context"],
-            r["learner"],
-        ): f"{100 * r['mean']:.1f} ({100 * r['low']:.1f} to {100 * r['high']:.1f})"
-        for r in frame.to_dict("records")
+    return {
+        "compared": len(against),
+        "ahead": int((against["icl_minus_this_low"] > 0).sum()),
+        "behind": int((against["icl_minus_this_high"] < 0).sum()),
+        "fewest": frame["n_context"].min(),
+        "most": frame["n_context"].max(),
+        "draws": int(frame["n_draws"].max()),
+        "n_queries": N_QUERIES,
     }
-    names = [ICL, *RIVALS]
-    cells = lab.Table(
-        f"Accuracy in % with 95 % interval over {lab.count(int(frame['n_draws'].max()), 'draw')} of each table",
-        ["table and context", *(lab.label(name, STYLES) for name in names)],
-        [
-            [f"{of}, {n} labelled", *(shown[of, n, name] for name in names)]
-            for of, n in dict.fromkeys(key[:2] for key in shown)
-        ],
-    )
-    drawing = lab.lines(
+
+
+def accuracy_rows(frame: pd.DataFrame) -> list[dict[str, str]]:
+    """One row per table and number of labelled rows."""
+    return [
+        {"table and context": f"{of}, {n} labelled"}
+        | {
+            lab.label(
+                row["learner"], STYLES
+            ): f"{100 * row['mean']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+            for row in part.to_dict("records")
+        }
+        for (of, n), part in frame.groupby(["table", "n_context"], sort=False)
+    ]
+
+
+def accuracy_figure(frame: pd.DataFrame) -> Figure:
+    """Accuracy on each table against the number of labelled rows."""
+    return lab.lines(
         frame.assign(rows=frame["n_context"].astype(str)),
         x="rows",
         by="learner",
@@ -166,29 +158,6 @@ def section(frame: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
         y_label="accuracy on other rows (%)",
         y_range=(48, 100),
         size=(3.2, 3.4),
-    )
-    curves = lab.Figure(
-        "real-data-accuracy",
-        drawing,
-        "Accuracy on real tables against the number of labelled rows; bars are 95 % intervals over draws.",
-        "Three charts, iris, wine and breast cancer: accuracy of the in-context model and three classical rules with 2 to 20"
-        " labelled rows. The table below has the numbers.",
-    )
-    return lab.Section(
-        "The same model, untouched, on real data",
-        [
-            "The in-context model trained on the mixture never saw a real number. Each draw takes two classes and two features"
-            " of a table at random; the context has as many rows of one class as of the other, or one more, and"
-            f" {N_QUERIES} other rows are asked about. All rivals see the same rows, centred and scaled by the labelled rows"
-            " alone: with few rows the scale leans towards a prior, that a measurement spreads by 40 % of its mean, which"
-            " weighs as much as two rows.",
-            f"Of {compared} comparisons (rival, table, size) the model is clearly ahead in {ahead} and clearly behind in"
-            f" {behind}; in the others the 95 % interval of the paired difference contains zero. A likely reason where it is"
-            " behind: synthetic tasks have no label noise, while the classes of real tables overlap, and a rule that expects"
-            " every label to be right follows single rows too far.",
-        ],
-        [curves, _regions(numbers)],
-        [cells],
     )
 
 
@@ -211,7 +180,7 @@ def flower_map(learner: Learner) -> dict[str, np.ndarray]:
     return {"map": decided_map(learner, standardise(context, context), tasks.y[:, :10], points)}
 
 
-def _regions(numbers: lab.Numbers) -> lab.Figure:
+def regions_figure(numbers: lab.Numbers) -> Figure:
     """Decision regions of every learner on one draw: petal sizes of two kinds of iris, ten labelled flowers."""
     tasks, sides = flowers()
     figure, axes = lab.grid(2, 2, width=7.2, height=6.4)
@@ -219,13 +188,5 @@ def _regions(numbers: lab.Numbers) -> lab.Figure:
         draw_map(axis, sides, numbers.array("flowers", name, name="map"))
         draw_points(axis, tasks.x[0, 10:], tasks.y[0, 10:], size=8, ringed=False)
         draw_points(axis, tasks.x[0, :10], tasks.y[0, :10], size=70)
-        axis.set_title(lab.label(name, STYLES), loc="left")
-        axis.set_xlabel("petal length (cm)")
-        axis.set_ylabel("petal width (cm)")
-    return lab.Figure(
-        "real-data-regions",
-        figure,
-        "What each rule makes of ten labelled irises (large, ringed): the shaded side gets that colour's answer. Small dots:"
-        " the other 90 flowers.",
-        "Four maps of petal length and width, each divided in two regions by one learner from the same ten labelled flowers.",
-    )
+        lab.name_axes(axis, "petal length (cm)", "petal width (cm)", title=lab.label(name, STYLES))
+    return figure

@@ -1,6 +1,6 @@
 """Figure 3: is in-context learning a choice among known algorithms?
 
-Refuted by: a selector among the three classical learners, or the bound that no selector can beat, that is as good as the
+Refuted by: a selector among the three classical learners, or the bound that no hard choice can beat, that is as good as the
 in-context model on radial tasks, for which none of the three is right; or an in-context model that keeps its accuracy
 under shift better than selection does.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,10 @@ from ctxlearn import lab
 from ctxlearn.evaluation.hindsight import hindsight
 from ctxlearn.learners import Learner
 from ctxlearn.references import AlgorithmSelection, BayesOptimal
-from ctxlearn.studies import optimal
-from ctxlearn.studies.arms import (
-    BAYES_FAMILY,
-    BAYES_MIXTURE,
-    CAUSAL,
-    FAMILIES,
-    GRADIENT,
-    ICL,
-    MADE_FOR,
-    MIXTURE,
-    mixture,
-)
-from ctxlearn.studies.selection.claims import BOUND, RADIAL, SELECTORS, decide_claims, found
-from ctxlearn.studies.selection.page import accuracy_section, map_measurements, regions_section, shift_section
+from ctxlearn.studies import arms, optimal
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, ICL, MIXTURE, mixture
+from ctxlearn.studies.selection import plots
+from ctxlearn.studies.selection.claims import BOUND, RADIAL, SELECTOR, SELECTORS, decide_claims, found
 from ctxlearn.tasks import Amortization, ClassPrototype, PairwiseMetric, Radial, TaskFamily
 
 LENGTHS = (1, 2, 4, 8, 16, 32, 49)
@@ -65,6 +56,11 @@ class Sizes:
         """Context lengths of the hindsight bound."""
         return [n for n in LENGTHS if n < self.trained.n_points]
 
+    @property
+    def n_shown(self) -> int:
+        """Labelled points of the task that is drawn as a map."""
+        return min(24, self.trained.n_points - 1)
+
 
 PROFILES = {
     "smoke": Sizes(optimal.PROFILES["smoke"], 20, 10, 16, (1.0, 3.0)),
@@ -76,48 +72,38 @@ PROFILES = {
 def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     """Models, selectors and Bayes on every family and under shift; the bound on any choice; maps of one task."""
     trained = optimal.trainings(sizes.trained, seed)
-    members = {family: trained[learner, family] for family, learner in MADE_FOR.items()}
-    models = {name: trained[name, MIXTURE] for name in (ICL, CAUSAL, GRADIENT)}
+    members = {family: trained[learner, family] for family, learner in arms.MADE_FOR.items()}
+    models = {name: trained[name, MIXTURE] for name in (ICL, CAUSAL, arms.GRADIENT)}
     selectors = {
         name: lab.call(selection, list(members.values()), list(FAMILIES.values()), rule, soft)
-        for name, (rule, soft) in zip(
-            SELECTORS, (("loo", False), ("loo", True), ("evidence", False), ("evidence", True)), strict=True
-        )
+        for name, (rule, soft) in SELECTORS.items()
     }
+    selector = {SELECTOR: selectors[SELECTOR]}
+
+    def bayes(family: TaskFamily) -> dict[str, BayesOptimal]:
+        return {BAYES_MIXTURE: BayesOptimal(mixture()), BAYES_FAMILY: BayesOptimal(family)}
+
     planned: list[lab.Planned] = []
+    n_points, measures = sizes.trained.n_points, (lab.score, lab.decision)
     for place, family in PLACES.items():
-        bayes = {BAYES_MIXTURE: BayesOptimal(mixture()), BAYES_FAMILY: BayesOptimal(family)}
-        cell = lab.Cell(
-            ("", place),
-            family,
-            {**models, **selectors, **bayes},
-            seed,
-            sizes.n_tasks,
-            sizes.trained.n_points,
-            measures=(lab.score, lab.decision),
-        )
+        contestants = {**models, **selectors, **bayes(family)}
+        cell = lab.Cell(("", place), family, contestants, seed, sizes.n_tasks, n_points, measures=measures)
         planned += [cell, _bound(sizes, members, cell)]
     for place, make in MAKERS.items():
         for scale in sizes.scales:
-            family = make(scale=scale)
-            contestants = {
-                **{name: models[name] for name in (ICL, CAUSAL)},
-                SELECTORS[0]: selectors[SELECTORS[0]],
-                BAYES_MIXTURE: BayesOptimal(mixture()),
-                BAYES_FAMILY: BayesOptimal(family),
-            }
-            cell = lab.Cell((f"{scale:g}", place), family, contestants, seed, sizes.shift_tasks, sizes.trained.n_points)
-            planned.append(cell)
+            shifted = make(scale=scale)
+            contestants = {ICL: models[ICL], CAUSAL: models[CAUSAL], **selector, **bayes(shifted)}
+            planned.append(lab.Cell((f"{scale:g}", place), shifted, contestants, seed, sizes.shift_tasks, n_points))
     if seed == 0:
         shown = {
             "in-context transformer": models[ICL],
             "causal in-context transformer": models[CAUSAL],
-            **{MADE_FOR[family]: member for family, member in members.items()},
-            "selection": selectors[SELECTORS[0]],
+            **{arms.MADE_FOR[family]: member for family, member in members.items()},
+            "selection": selectors[SELECTOR],
             BAYES_MIXTURE: BayesOptimal(mixture()),
             "Bayes of radial": BayesOptimal(Radial()),
         }
-        planned += map_measurements(shown, min(24, sizes.trained.n_points - 1))
+        planned += plots.map_measurements(shown, sizes.n_shown)
     return planned
 
 
@@ -144,29 +130,27 @@ def hindsight_bound(
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     measured = found(numbers)
-    claims = decide_claims(measured, sizes.lengths, sizes.scales)
-    ours = 100 * measured.scores[ICL, "", RADIAL].averaged(sizes.lengths)
-    return lab.Page(
-        title="Is in-context learning a choice among known algorithms?",
-        asked="Does the in-context model, trained on a mixture of three kinds of task, merely pick for each task one of the three "
-        "learners made for them? On radial tasks, which nothing here was trained on and for which none of the three is right, "
-        "a selector can be no better than the best of the three. And a model fitted to its distribution should lose more than a "
-        "selector when the inputs are scaled.",
-        found=f"On radial tasks the in-context model has {ours.mean():.1f} % where the best of the three learners, picked with hindsight, has "
-        f"{measured.bound[RADIAL].mean():.1f} %. {lab.tally(claims)}",
-        sure=f"{lab.count(sizes.n_tasks, 'new test task')} per family and seed ({sizes.shift_tasks} per scale under shift), "
-        f"{lab.count(numbers.seeds, 'training seed')}."
-        + (" With one seed the claims speak of these trained models only." if numbers.seeds == 1 else "")
-        + (
-            " Off its distribution the mixture's posterior rests on few particles in places (an effective sample size"
-            " below 10): its curves there are approximate."
-            if numbers.warned("EffectiveSampleSizeWarning")
-            else ""
-        ),
-        claims=claims,
-        results=measured.scores.frame("learner", "trained_on", "family"),
-        sections=[accuracy_section(measured), regions_section(numbers), shift_section(measured, sizes.scales)],
-        tables={"shift": measured.shifted.frame("learner", "scale", "family")},
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        decide_claims(measured, sizes.lengths, sizes.scales),
+        measured.scores.frame("learner", "trained_on", "family"),
+        figures={
+            **{f"selection-{family}": plots.accuracy_figure(measured.scores, family) for family in PLACES},
+            "selection-regions": plots.regions_figure(numbers, sizes.n_shown),
+            **plots.shift_figures(measured),
+        },
+        tables={"accuracy": plots.accuracy_table(measured)},
+        values={
+            "sizes": sizes,
+            "seeds": numbers.seeds,
+            "ours": 100 * measured.scores[ICL, "", RADIAL].averaged(sizes.lengths).mean(),
+            "bound": measured.bound[RADIAL].mean(),
+            "few_particles": numbers.warned("EffectiveSampleSizeWarning"),
+            "means": {family: plots.mean_accuracies(measured, family) for family in PLACES},
+            "trained": list(FAMILIES),
+            "n_shown": sizes.n_shown,
+        },
+        files={"shift": measured.shifted.frame("learner", "scale", "family")},
     )
 
 

@@ -10,12 +10,14 @@ from ctxlearn.studies.arms import BAYES_MIXTURE, CAUSAL, FAMILIES, ICL
 
 RADIAL = "radial"
 BOUND = "hindsight bound"
-SELECTORS = (
-    "selection, leave-one-out",
-    "selection, soft leave-one-out",
-    "selection, evidence",
-    "selection, soft evidence",
-)
+SELECTORS = {
+    "selection, leave-one-out": ("loo", False),
+    "selection, soft leave-one-out": ("loo", True),
+    "selection, evidence": ("evidence", False),
+    "selection, soft evidence": ("evidence", True),
+}
+"""Rule of each selector, and whether it is soft."""
+SELECTOR = next(iter(SELECTORS))
 UNIT = "points of accuracy, mean over n >= 1, same tasks"
 
 
@@ -25,48 +27,46 @@ class Found:
 
     Attributes:
         scores: accuracy by learner, "" and family, at scale 1.
+        accuracy: by learner and family, the same in %, mean over n >= 1.
         shifted: accuracy by learner, scale and family.
         bound: by family, accuracy in % of the hindsight bound, mean over its lengths.
         agreement: by family, in % of n >= 1, how often the in-context model decides as the mixture's posterior.
     """
 
     scores: lab.Samples
+    accuracy: lab.Samples
     shifted: lab.Samples
     bound: lab.Samples
     agreement: lab.Samples
 
-    def accuracy(self, learner: str, family: str) -> lab.Paired:
-        """In %, mean over n >= 1, at scale 1."""
-        return 100 * self.scores[learner, "", family].averaged()
-
 
 def found(numbers: lab.Numbers) -> Found:
     """Sort what was measured."""
-    scores, decided = numbers["score"], numbers["decision"]
-    families = dict.fromkeys(key[2] for key in decided)
-    same = {
-        (family,): 100
-        * (decided[ICL, "", family] - decided[BAYES_MIXTURE, "", family]).apply(lambda v: v == 0).averaged()
-        for family in families
+    every, decided = numbers["score"], numbers["decision"].part(None, "")
+    agreement = {
+        (family,): (decided[ICL, family] - decided[BAYES_MIXTURE, family]).apply(lambda gap: gap == 0)
+        for family in decided.values_of(1)
     }
     return Found(
-        lab.Samples({key: one for key, one in scores.items() if key[1] == ""}),
-        lab.Samples({key: one for key, one in scores.items() if key[1] != ""}),
-        lab.Samples({(key[2],): 100 * one for key, one in numbers["bound"].items()}),
-        lab.Samples(same),
+        lab.Samples({key: one for key, one in every.items() if key[1] == ""}),
+        every.part(None, "").averaged(100),
+        lab.Samples({key: one for key, one in every.items() if key[1] != ""}),
+        numbers["bound"].part(BOUND, "").map(lambda one: 100 * one),
+        lab.Samples(agreement).averaged(100),
     )
 
 
 def decide_claims(measured: Found, lengths: Sequence[int], scales: Sequence[float]) -> list[lab.Claim]:
     """Every claim of the study, by group."""
     claims = []
+    accuracy = measured.accuracy.part(None, RADIAL)
     for learner, words, short in ((ICL, "in-context model", "icl"), (CAUSAL, "causal in-context model", "causal-icl")):
         says = [
             lab.Says(
                 f"{short}-exceeds-{name.replace(', ', '-').replace(' ', '-')}-on-radial",
                 f"On radial tasks, which nothing was trained on, the {words} is better than {name}",
                 f"{words} minus {name}, {UNIT}",
-                measured.accuracy(learner, RADIAL) - measured.accuracy(name, RADIAL),
+                accuracy[learner] - accuracy[name],
             )
             for name in SELECTORS
         ]
@@ -86,7 +86,7 @@ def decide_claims(measured: Found, lengths: Sequence[int], scales: Sequence[floa
                 "icl-is-the-mixtures-posterior-on-radial-accuracy",
                 "Off its distribution, on radial tasks, the in-context model is within 1 point below the mixture's posterior",
                 f"Bayes of the mixture minus in-context model, {UNIT}",
-                measured.accuracy(BAYES_MIXTURE, RADIAL) - measured.accuracy(ICL, RADIAL),
+                accuracy[BAYES_MIXTURE] - accuracy[ICL],
                 threshold=1.0,
                 better="below",
             ),
@@ -103,14 +103,14 @@ def decide_claims(measured: Found, lengths: Sequence[int], scales: Sequence[floa
 def _loses_more(measured: Found, family: str, scales: Sequence[float]) -> lab.Says:
     """What the in-context model loses under shift against what selection loses."""
     first, last = (f"{scales[i]:g}" for i in (0, -1))
+    accuracy = measured.shifted.part(None, None, family).averaged(100)
 
     def lost(name: str) -> lab.Paired:
-        at_home, away = (100 * measured.shifted[name, scale, family].averaged() for scale in (first, last))
-        return at_home.minus_unpaired(away)
+        return accuracy[name, first].minus_unpaired(accuracy[name, last])
 
     return lab.Says(
         f"icl-loses-more-under-shift-{family}",
         f"When the inputs of {family} tasks are {last} times as large, the in-context model loses more than selection",
         f"loss of the in-context model minus loss of selection, {UNIT}",
-        lost(ICL) - lost(SELECTORS[0]),
+        lost(ICL) - lost(SELECTOR),
     )
