@@ -11,6 +11,7 @@ STUDIES = {
     "techniques": "do augmentation, hard-task mining, weight averaging and ensembles of tasks and learners help as they do of"
     " samples?",
     "images": "Appendix H: does an in-context model learn to read new scripts from one or five examples a character?",
+    "beyond": "is in-context learning a choice among known algorithms, whatever the number of families it is trained on?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
     "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }

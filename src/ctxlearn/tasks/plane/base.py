@@ -85,7 +85,8 @@ def direction(z: Tensor) -> tuple[Tensor, Tensor]:
 
 def between(z: Tensor, low: float, high: float) -> Tensor:
     """A uniform number in [low, high] from a normal one."""
-    return low + (high - low) * torch.special.ndtr(z)
+    share: Tensor = torch.special.ndtr(z)
+    return low + (high - low) * share
 
 
 def side(z: Tensor) -> Tensor:
