@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # For a CPU build of torch: make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+# How many processes run the tests; a file's tests stay in one of them.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -13,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/ctxlearn reproduce optimal --profile quick --out results/demo
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,10 +1,12 @@
 import os
+import random
 import shutil
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the processes that tests start
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -22,6 +24,23 @@ settings.load_profile("ctxlearn")
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)
+
+
+def _seed_global_state():
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _seeded_module(_one_thread):
+    _seed_global_state()
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """A test that draws from a global random state gets the same numbers whichever tests ran before it in its process."""
+    _seed_global_state()
 
 
 @pytest.fixture

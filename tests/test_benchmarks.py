@@ -1,13 +1,9 @@
 """What the benchmarks time is one and the same computation, and their statistics are right."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import regression
 from benchmarks.meta_step import CAUSAL, meta_step, peak_memory, show
 

@@ -81,27 +81,27 @@ def test_overlapping_calls_of_two_threads(kinds, first_out, has_met_torch):
         if has_met_torch:
             torch.get_num_threads()
         met[number].set()
-        assert may_enter[number].wait(20)
+        assert may_enter[number].wait(300)
         with makers[kinds[number]]():
             inside[number].set()
-            assert may_leave[number].wait(20)
+            assert may_leave[number].wait(300)
         left[number].set()
-        assert may_end.wait(20)
+        assert may_end.wait(300)
         after[number] = torch.get_num_threads()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
     for number in (0, 1):
         threads[number].start()
-        assert met[number].wait(20)
+        assert met[number].wait(300)
     for number in (0, 1):
         may_enter[number].set()
-        assert inside[number].wait(20)
+        assert inside[number].wait(300)
     order = (0, 1) if first_out == "first in" else (1, 0)
     may_leave[order[0]].set()
-    assert left[order[0]].wait(20)
+    assert left[order[0]].wait(300)
     assert in_a_new_thread() == 1  # the other is still inside, and its pool may get new threads
     may_leave[order[1]].set()
-    assert left[order[1]].wait(20)
+    assert left[order[1]].wait(300)
     assert in_a_new_thread() == torch.get_num_threads() == FOUND
     may_end.set()
     for thread in threads:
@@ -124,7 +124,7 @@ def test_work_that_nobody_waits_for_ends_at_its_next_stop():
     def interrupted():
         with single_threaded_workers(2) as workers:
             workers.imap(work, range(50))
-            assert begun.wait(20)
+            assert begun.wait(300)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -107,7 +107,7 @@ def build_parser() -> ArgumentParser:
         type=str,
         default=None,
         metavar="MARK",
-        help="marks of missing values besides an empty cell; they replace the usual ones among names",
+        help="marks of missing values besides an empty cell, as written; they replace the usual ones among names",
     )
     column("--decimal", type=str | None, default=None, metavar="MARK", help="'.' or ',', where the cells do not say")
     column("--dates", type=str | None, default=None, help="day-first or month-first, where the cells do not say")

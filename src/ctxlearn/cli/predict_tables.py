@@ -94,8 +94,8 @@ def assemble(asked: Namespace) -> Asked:
         frame = frame.iloc[rows].reset_index(drop=True)
     inputs, frame = _without_marks(inputs, reading), _without_marks(frame, reading)
     places = [names.index(name) for name in asked.categorical if name in names]
-    columns = named(context.path, target.known, Columns.learn, inputs, places, reading, frame)
-    read = named(context.path, target.known, columns.read, inputs), named(query.path, rows, columns.read, frame)
+    learned = named(context.path, target.known, Columns.learn_and_read, inputs, places, reading, frame)
+    read = learned, named(query.path, rows, learned.known.read, frame)
     known = target.numbers if target.numbers is not None else target.labels
     return Asked(
         context.path,
@@ -104,7 +104,7 @@ def assemble(asked: Namespace) -> Asked:
         *read,
         rows,
         query.frame.iloc[rows].reset_index(drop=True),
-        report(columns, inputs, frame, read, known, (target.known, rows)),
+        report(learned.known, inputs, frame, read, known, (target.known, rows)),
         notes,
         reading,
     )
@@ -191,7 +191,7 @@ def _inputs(context: TableFile, query: TableFile, asked: Namespace) -> list[str]
 
 def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list[str], list[str]]:
     """The query's columns of these names, what to say of it, and the other columns; case and blanks do not matter."""
-    found, taken, notes = {}, {query.row_names}, []
+    found, notes = [], []
     alike: dict[str, list[str]] = {}
     for name in query.frame.columns:
         alike.setdefault(folded(str(name)), []).append(str(name))
@@ -201,23 +201,16 @@ def _matched(query: TableFile, names: Sequence[str]) -> tuple[pd.DataFrame, list
             need(query, name, "--query")
         if near != [name]:
             notes.append(f"column {near[0]!r} of {query.path} is read as {name!r}")
-        found[name] = query.frame[near[0]]
-        taken.add(near[0])
+        found.append(near[0])
+    taken = {query.row_names, *found}
     left = [str(name) for name in query.frame.columns if name not in taken]
-    return pd.DataFrame(found), notes, left
+    return query.frame[found].set_axis(list(names), axis=1), notes, left
 
 
 def _without_marks(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """Declared marks that are numbers, taken out of columns that a file holds as numbers."""
-    marks = [float(mark) for mark in reading.missing or () if mark and _is_number(mark)]
+    marks = sorted(reading.mark_numbers)
     if not marks:
         return frame
     typed = [name for name, dtype in frame.dtypes.items() if pd.api.types.is_numeric_dtype(dtype)]
     return frame.assign(**{str(name): frame[name].mask(frame[name].isin(marks)) for name in typed})
-
-
-def _is_number(mark: str) -> bool:
-    try:
-        return bool(np.isfinite(float(mark)))
-    except ValueError:
-        return False

@@ -158,7 +158,7 @@ class ContextPredictor(ABC):
         if isinstance(table, Read):
             read = table
         else:
-            read = Columns.learn(table, categorical_places(self.categorical_features, table)).read(table)
+            read = Columns.learn_and_read(table, categorical_places(self.categorical_features, table))
             _warn(f"column {column.name!r}: {note}" for column in read.known.columns for note in column.told())
         columns = read.known
         x, told = torch.from_numpy(read.x), torch.from_numpy(y)

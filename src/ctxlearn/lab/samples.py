@@ -219,7 +219,7 @@ class Samples(Mapping[Key, Paired]):
         rows = []
         for key, paired in self._found.items():
             columns = dict(zip(axes, key, strict=True))
-            for seed, values in enumerate(paired.values):
+            for seed, values in zip(paired.seeds, paired.values, strict=True):
                 if values.ndim == 1:
                     about = {"n_context": -1, "seed": seed, **mean_interval(values).as_columns()}
                     rows.append(pd.DataFrame([{**columns, **about}]))

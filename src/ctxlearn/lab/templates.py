@@ -19,7 +19,8 @@ The file reads as the page does:
 
     [Caption of the table.](table:errors)
 
-Figures that follow each other stand side by side. No other Markdown is read, and a name that is not given fails.
+Figures that follow each other stand side by side. A statement alone on its line ends a paragraph, as a blank line does. No
+other Markdown is read, and a name that is not given fails.
 """
 
 from __future__ import annotations
@@ -76,8 +77,6 @@ def page_from_template(
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FileSystemLoader(path.parent),
         undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
         autoescape=False,
     )
     try:

@@ -7,8 +7,10 @@ many that still answers as if they came from its pool.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
@@ -57,10 +59,10 @@ PROFILES = {
 }
 
 
-def sources(sizes: Sizes) -> dict[str, TaskFamily]:
-    """The training distributions: pools of growing size, the small ones inside the large ones, and the prior."""
+def sources(sizes: Sizes, seed: int) -> dict[str, TaskFamily]:
+    """The training distributions of a seed: its own pools, the small ones inside the large ones, and the prior."""
     prior = LinearRegression(sizes.n_features, noise=sizes.noise)
-    pools: dict[str, TaskFamily] = {f"2^{k}": Pool(prior, 2**k) for k in sizes.exponents}
+    pools: dict[str, TaskFamily] = {f"2^{k}": Pool(prior, 2**k, seed) for k in sizes.exponents}
     return {**pools, UNLIMITED: prior}
 
 
@@ -81,7 +83,7 @@ def memory(pool: Pool, noise: float) -> LinearPool:
 
 def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
     """Every arm with its Bayes predictors, on tasks of its pool and on new ones."""
-    arms = sources(sizes)
+    arms = sources(sizes, seed)
     cells = []
     for arm, source in arms.items():
         contestants = {
@@ -114,32 +116,32 @@ def claims(sizes: Sizes, numbers: lab.Numbers) -> list[lab.Claim]:
     """Every claim of the study."""
     few, many = f"2^{sizes.exponents[0]}", f"2^{sizes.exponents[-1]}"
     error, gap = errors(sizes, numbers), distances(sizes, numbers)
-    unit = "squared error / d, mean over n >= 1"
+    unit = "mean over n >= 1, each seed with pools of its own"
     return lab.together(
         "diversity",
         [
             lab.Says(
                 "few-tasks-are-memorised",
                 f"Trained on {few} tasks, the model answers unseen tasks more like the pool's Bayes predictor than like the prior's",
-                "squared distance to the prior's Bayes minus to the pool's, over d, mean over n >= 1, unseen tasks",
+                f"squared distance to the prior's Bayes minus to the pool's, over d, {unit}, unseen tasks",
                 gap[PRIOR, few, "unseen"] - gap[MEMORY, few, "unseen"],
             ),
             lab.Says(
                 "many-tasks-are-learned",
                 f"Trained on {many} tasks, the model answers unseen tasks more like the prior's Bayes predictor than like the pool's",
-                "squared distance to the pool's Bayes minus to the prior's, over d, mean over n >= 1, unseen tasks",
+                f"squared distance to the pool's Bayes minus to the prior's, over d, {unit}, unseen tasks",
                 gap[MEMORY, many, "unseen"] - gap[PRIOR, many, "unseen"],
             ),
             lab.Says(
                 "memory-helps-on-seen-tasks",
                 f"Trained on {few} tasks, the model beats the prior's Bayes predictor on those tasks",
-                f"prior's Bayes minus model, {unit}, seen tasks",
+                f"prior's Bayes minus model, squared error / d, {unit}, seen tasks",
                 error[PRIOR, few, "seen"] - error[MODEL, few, "seen"],
             ),
             lab.Says(
                 "unlimited-tasks-reach-bayes",
                 "Trained on tasks without limit, the model's error is within 10 % of the smallest possible one",
-                f"model minus 1.1 times the prior's Bayes, {unit}",
+                "model minus 1.1 times the prior's Bayes, squared error / d, mean over n >= 1",
                 error[MODEL, UNLIMITED, "unseen"] - 1.1 * error[PRIOR, UNLIMITED, "unseen"],
                 better="below",
             ),
@@ -148,79 +150,52 @@ def claims(sizes: Sizes, numbers: lab.Numbers) -> list[lab.Claim]:
 
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
-    """The page."""
-    decided = claims(sizes, numbers)
+    """The page; its words are in `diversity.md`."""
     error, gap = errors(sizes, numbers), distances(sizes, numbers)
-    results = error.frame("learner", "trained_on", "family")
+    pools = [f"2^{k}" for k in sizes.exponents]
+    axes = ("learner", "trained_on", "family")
+    results = error.frame(*axes).assign(distance_of_model=gap.frame(*axes)["mean"])
     results["family"] = "linear-regression, " + results["family"]
-    return lab.Page(
-        title="How many tasks turn memorising into learning?",
-        asked="A model trained on few distinct tasks can learn them by heart, and answer a new task as if it were one of them; or it "
-        "can learn to learn, and answer new tasks as well as old ones. Which does it do, for pools of "
-        f"{', '.join(f'2^{k}' for k in sizes.exponents)} tasks and without limit?",
-        found=f"{_turn(sizes, gap)} {lab.tally(decided)}",
-        sure=f"{lab.count(sizes.n_tasks, 'test task')} seen and as many unseen per seed, {lab.count(numbers.seeds, 'training seed')}; one model "
-        "size and one training length: with more steps, more is memorised.",
-        claims=decided,
-        results=results.assign(distance_of_model=gap.frame("learner", "trained_on", "family")["mean"]),
-        sections=[_section(sizes, error, gap)],
+    return lab.page_from_template(
+        Path(__file__).with_suffix(".md"),
+        claims(sizes, numbers),
+        results,
+        figures={"diversity": draw(sizes, error, gap)},
+        tables={"errors": [_row(error, arm, kind) for arm in (*pools, UNLIMITED) for kind in KINDS]},
+        values={
+            "sizes": sizes,
+            "seeds": numbers.seeds,
+            "pools": pools,
+            # where the model's answers to unseen tasks come nearer to the prior's Bayes than to the pool's
+            "turn": next((p for p in pools if gap[PRIOR, p, "unseen"].mean() < gap[MEMORY, p, "unseen"].mean()), None),
+        },
     )
 
 
-def _turn(sizes: Sizes, gap: lab.Samples) -> str:
-    """Where the model's answers to unseen tasks come nearer to the prior's Bayes than to the pool's."""
-    for arm in (f"2^{k}" for k in sizes.exponents):
-        if gap[PRIOR, arm, "unseen"].mean() < gap[MEMORY, arm, "unseen"].mean():
-            return f"From {arm} tasks on the model answers unseen tasks more like the prior's Bayes predictor than like its pool's."
-    return "For every pool tried the model answers unseen tasks more like its pool's Bayes predictor than like the prior's."
+def _row(error: lab.Samples, arm: str, kind: str) -> dict[str, str]:
+    cells = {n: f"{error[n, arm, kind].mean():.4f}" if (n, arm, kind) in error else "none" for n in STYLES}
+    return {"trained on, tested on": f"{arm}, {kind}", **cells}
 
 
-def _section(sizes: Sizes, error: lab.Samples, gap: lab.Samples) -> lab.Section:
-    arms = [*(f"2^{k}" for k in sizes.exponents), UNLIMITED]
-    table = lab.interval_rows(error.intervals(), "learner pool kind")
-    figure, axes = lab.grid(1, 3, width=10.5, height=3.7)
-    for axis, kind in zip(axes[0], KINDS, strict=False):
-        lab.draw_lines(axis, table[table["kind"] == kind], x="pool", by="learner", styles=STYLES)
+def draw(sizes: Sizes, error: lab.Samples, gap: lab.Samples) -> Figure:
+    """Errors on seen and unseen tasks, and which Bayes predictor the model resembles, against the size of the pool."""
+    figure, (axes,) = lab.grid(1, 3, width=10.5, height=3.7)
+    for axis, kind in zip(axes, KINDS, strict=False):
+        table = lab.interval_rows(error.part(None, None, kind), "learner pool")
+        lab.draw_lines(axis, table, x="pool", by="learner", styles=STYLES)
         lab.draw_levels(axis, {"chance": 1 + sizes.noise**2 / sizes.n_features})
         axis.set_title(f"{kind} tasks", loc="left", fontsize=10)
         axis.set_ylabel("squared error / d, mean over n >= 1")
-    lab.shared_legend(figure, axes[0][0], 4)
-    from_bayes = {
-        key: found.interval() for key, found in gap.items() if key[0] != MODEL and key[1:] == (key[1], "unseen")
-    }
-    table = lab.interval_rows(from_bayes, "learner pool kind")
-    lab.draw_lines(axes[0][2], table[table["pool"] != UNLIMITED], x="pool", by="learner", styles=STYLES, spread="none")
-    axes[0][2].set_title("the model's distance, unseen tasks", loc="left", fontsize=10)
-    axes[0][2].set_ylabel("squared difference / d")
-    for axis in axes[0]:
+    lab.shared_legend(figure, axes[0], 4)
+    table = lab.interval_rows(gap.part(None, None, "unseen"), "learner pool")
+    table = table[(table["learner"] != MODEL) & (table["pool"] != UNLIMITED)]
+    lab.draw_lines(axes[2], table, x="pool", by="learner", styles=STYLES, spread="none")
+    axes[2].set_title("the model's distance, unseen tasks", loc="left", fontsize=10)
+    axes[2].set_ylabel("squared difference / d")
+    for axis in axes:
         axis.set_xlabel("distinct training tasks")
         axis.set_yscale("log")
-    rows = [
-        [
-            f"{arm}, {kind}",
-            *(f"{error[n, arm, kind].mean():.4f}" if (n, arm, kind) in error else "none" for n in STYLES),
-        ]
-        for arm in arms
-        for kind in KINDS
-    ]
-    return lab.Section(
-        "Memorising against learning",
-        [
-            f"Tasks are noisy linear regressions, d = {sizes.n_features}, noise {sizes.noise:g}, N = {sizes.n_points}. A pool's Bayes"
-            " predictor knows its tasks by heart and weighs them by how well they fit the context; the prior's is ridge"
-            " regression with the right penalty. On its own tasks the first is the best possible, on new tasks the second.",
-        ],
-        [
-            lab.Figure(
-                "diversity",
-                figure,
-                "Left and middle: error on tasks of the pool and on new ones; chance: answer 0. Right: which Bayes predictor the model"
-                " resembles on new tasks.",
-                "Three charts against the number of distinct training tasks; the table below has the numbers.",
-            )
-        ],
-        [lab.Table("Squared error / d, mean over n >= 1", ["trained on, tested on", *STYLES], rows)],
-    )
+    return figure
 
 
 STUDY = lab.Study("diversity", PROFILES, plan, present)

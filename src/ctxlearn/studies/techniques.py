@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
@@ -26,7 +27,7 @@ TECHNIQUES = {
     ENSEMBLE: "The mean answer of three training seeds, at three times the compute",
 }
 MEMBERS = 3
-LEARNER = "InContextTransformer"
+LEARNER, FAMILY = "InContextTransformer", "class-prototype"
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,19 @@ def family_of(sizes: Sizes) -> TaskFamily:
     return ClassPrototype(sizes.n_features)
 
 
-def source_of(sizes: Sizes, technique: str) -> TaskFamily:
-    """Where a technique's training tasks come from."""
+def source_of(sizes: Sizes, technique: str, own: int) -> TaskFamily:
+    """Where a technique's training tasks come from. Each training seed has a pool of its own, the same for all techniques."""
     family = family_of(sizes)
     if technique == UNLIMITED:
         return family
-    pool = Pool(family, sizes.size)
+    pool = Pool(family, sizes.size, own)
     if technique == "rotated inputs":
         return Augmented(pool, rotate=True, permute_labels=False)
     if technique == "permuted labels":
         return Augmented(pool, rotate=False, permute_labels=True)
     if technique == "mixed families":
         others = [PairwiseMetric(sizes.n_features), Amortization(sizes.n_features)]
-        return Mixture([pool, *(Pool(other, sizes.size) for other in others)])
+        return Mixture([pool, *(Pool(other, sizes.size, own) for other in others)])
     return pool
 
 
@@ -108,7 +109,7 @@ def training(sizes: Sizes, technique: str, own: int, member: int = 0) -> lab.Tra
         seed=seed,
         averaging=0.99 if technique == "averaged weights" else 0.0,
     )
-    return lab.Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique), config, objective)
+    return lab.Training(f"{technique}, seed {seed}", learner, source_of(sizes, technique, own), config, objective)
 
 
 def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
@@ -120,7 +121,7 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
         arms = {t: training(sizes, t, own) for t in (*TECHNIQUES, UNLIMITED) if t != ENSEMBLE}
         contestants = {BASELINE: members[0], **arms, ENSEMBLE: lab.call(ensemble, members)}
         named = {(LEARNER, name): contestant for name, contestant in contestants.items()}
-        cells.append(lab.Cell((family.name,), family, named, own, sizes.n_tasks, sizes.n_points))
+        cells.append(lab.Cell((FAMILY,), family, named, own, sizes.n_tasks, sizes.n_points))
     return cells
 
 
@@ -131,7 +132,7 @@ def ensemble(members: Sequence[Learner]) -> Ensemble:
 
 def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By technique: accuracy in % on new tasks, mean over n >= 1."""
-    return lab.Samples({(key[1],): 100 * found.averaged() for key, found in numbers["score"].items()})
+    return numbers["score"].part(LEARNER, None, FAMILY).averaged(100)
 
 
 def claims(accuracy: lab.Samples) -> list[lab.Claim]:
@@ -142,7 +143,7 @@ def claims(accuracy: lab.Samples) -> list[lab.Claim]:
             lab.Says(
                 technique.replace(" ", "-"),
                 f"{words}: better on new tasks than training without",
-                "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks",
+                "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks and pools",
                 accuracy[technique] - accuracy[BASELINE],
             )
             for technique, words in TECHNIQUES.items()
@@ -151,66 +152,31 @@ def claims(accuracy: lab.Samples) -> list[lab.Claim]:
 
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
-    """The page."""
+    """The page; its words are in `techniques.md`."""
     accuracy = accuracies(numbers)
-    decided = claims(accuracy)
-    n_seeds = len(accuracy[BASELINE].seeds)
-    return lab.Page(
-        title="Do the techniques of deep learning work one level up?",
-        asked="Augmentation, mining of hard examples, weight averaging and ensembles make networks better that are trained on few"
-        " samples. If the samples are tasks, and the network learns to learn from them, do they still?",
-        found=_found(decided),
-        sure=f"{lab.count(n_seeds, 'training seed')} of each technique, all paired with the baseline's on the same"
-        f" {lab.count(sizes.n_tasks, 'new task')} per seed. One family, one model size, {sizes.size} training tasks, and each"
-        " technique with one setting, fixed beforehand; another number of training tasks may give another order.",
-        claims=decided,
-        results=numbers["score"].frame("learner", "trained_on", "family"),
-        sections=[_section(sizes, accuracy)],
-    )
-
-
-def _found(claims: list[lab.Claim]) -> str:
-    by_verdict = {
-        verdict: [c.id.replace("-", " ") for c in claims if c.verdict == verdict]
-        for verdict in ("holds", "fails", "undecided")
-    }
-    words = {"holds": "Better with", "fails": "Worse with", "undecided": "Undecided for"}
-    return " ".join(f"{words[verdict]} {', '.join(names)}." for verdict, names in by_verdict.items() if names)
-
-
-def _section(sizes: Sizes, accuracy: lab.Samples) -> lab.Section:
-    order = (BASELINE, *TECHNIQUES, UNLIMITED)
-    gains = {t: (accuracy[t] - accuracy[BASELINE]).interval() for t in order[1:]}
-    drawing = lab.forest(
+    names = (BASELINE, *TECHNIQUES, UNLIMITED)
+    gains = lab.Samples({(name,): accuracy[name] - accuracy[BASELINE] for name in names[1:]})
+    rows = [
+        {
+            "technique": name,
+            "accuracy": lab.cell(accuracy[name]),
+            "difference from none": lab.cell(gains[name], sign=True) if (name,) in gains else "",
+        }
+        for name in names
+    ]
+    figure = lab.forest(
         lab.interval_rows(gains),
         by="name",
         styles={UNLIMITED: lab.Style(lab.GREY)},
         x_label="accuracy on new tasks, with minus without (percentage points)",
     )
-    rows = [[t, lab.cell(accuracy[t].interval()), lab.cell(gains[t], sign=True) if t in gains else ""] for t in order]
-    return lab.Section(
-        "One setting, one technique at a time",
-        [
-            f"The learner, a set transformer, is trained on {sizes.size} class-prototype tasks (d = {sizes.n_features},"
-            f" N = {sizes.n_points}, fresh points at every step) and tested on new tasks. Turned tasks, and tasks with other"
-            " names of classes, are as likely under the family, so both kinds of augmentation make training tasks that could"
-            f' have been drawn. "{UNLIMITED}" draws new training tasks at every step: what more tasks would be worth.',
-        ],
-        [
-            lab.Figure(
-                "techniques",
-                drawing,
-                "What each technique adds on new tasks, with 95 % intervals over training seeds.",
-                "A dot with its interval for each technique; the table below has the numbers.",
-            )
-        ],
-        [
-            lab.Table(
-                "Accuracy in % on new tasks, mean over n >= 1, and the paired difference, with 95 % intervals over training seeds",
-                ["technique", "accuracy", "difference from none"],
-                rows,
-            )
-        ],
+    return lab.page_from_template(
+        Path(__file__).with_suffix(".md"),
+        claims(accuracy),
+        numbers["score"].frame("learner", "trained_on", "family"),
+        figures={"techniques": figure},
+        tables={"accuracy": rows},
+        values={"sizes": sizes, "n_seeds": len(accuracy[BASELINE].seeds), "UNLIMITED": UNLIMITED},
     )
 
 

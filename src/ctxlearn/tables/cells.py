@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeGuard
@@ -147,6 +148,21 @@ def folded(cell: str) -> str:
     except ValueError:
         return text
     return str(int(number)) if number is not None and number.is_integer() and abs(number) < 2**53 else text
+
+
+def plain_number(text: str) -> int | float | None:
+    """A finite number as computers write it; None for any other text, and for 007, which is not 7."""
+    if "_" in text or (len(text) > 1 and text.startswith("0") and text.isdigit()):
+        return None
+    try:
+        return int(text)  # exact, however long
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _declared(series: pd.Series[Any]) -> Declared:

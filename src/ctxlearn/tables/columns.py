@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,22 +79,34 @@ class Columns:
             more: another table of the same columns, asked where the context's text can be read in two ways.
 
         Raises:
-            ValueError: a column is nearly numbers, can be read in two ways, or holds what is neither number nor text; or all
-                are left out.
+            ValueError: a column is nearly numbers, can be read in two ways, or holds infinity or what is neither number nor
+                text; or all are left out.
             TypeError: a cell is neither text nor a real number.
         """
+        return cls.learn_and_read(table, categorical, reading, more).known
+
+    @classmethod
+    def learn_and_read(
+        cls,
+        table: Table,
+        categorical: Collection[int] = (),
+        reading: Reading | None = None,
+        more: pd.DataFrame | None = None,
+    ) -> Read:
+        """`learn`, then `read` of the same table; plain numbers in text are parsed once."""
         reading = Reading() if reading is None else reading
         if _numeric(table) and not categorical:
-            return cls(_of_matrix(table), reading)
-        elsewhere = itertools.repeat(None) if more is None else (cells for _, cells in _each(more))
+            return cls(_of_matrix(table), reading).read(table)
+        elsewhere = itertools.repeat(None) if more is None else (cells for _, cells in each_column(more))
         learned = [
             learn_column(name, values, reading, place in categorical, others)
-            for place, ((name, values), others) in enumerate(zip(_each(table), elsewhere, strict=False))
+            for place, ((name, values), others) in enumerate(zip(each_column(table), elsewhere, strict=False))
         ]
-        if learned and not any(column.levels for column in learned):
-            said = "; ".join(f"{column.name}: {column.detail}" for column in learned)
+        known = cls(tuple(column for column, _ in learned), reading)
+        if learned and not any(column.levels for column in known.columns):
+            said = "; ".join(f"{column.name}: {column.detail}" for column in known.columns)
             raise ValueError(f"X: no column is left of which something could be learned: {said}")
-        return cls(tuple(learned), reading)
+        return known._read(table, [features for _, features in learned])
 
     def numbers(self, table: Table) -> Numbers:
         """The features of a table of the same columns, (n, D)."""
@@ -113,8 +125,12 @@ class Columns:
                 place = int(np.isinf(x).any(0).argmax())
                 self.columns[place].features(x[:, place], self.reading)  # says which
             return Read(x, tuple(Features(x[:, i : i + 1], (), ()) for i in range(x.shape[1])), self)
-        pairs = zip(self.columns, _each(table), strict=True)
-        found = tuple(column.features(values, self.reading) for column, (_, values) in pairs)
+        return self._read(table, [None] * len(self.columns))
+
+    def _read(self, table: Table, known: Sequence[Features | None]) -> Read:
+        """A table, of some columns of which the features are known."""
+        parts = zip(self.columns, each_column(table), known, strict=True)
+        found = tuple(have or column.features(values, self.reading) for column, (_, values), have in parts)
         x = np.concatenate([f.values for f in found], axis=1) if found else np.empty((len(table), 0))
         return Read(x, found, self)
 
@@ -224,10 +240,14 @@ def _names(table: Table) -> list[str]:
     return [str(place) for place in range(table.shape[1])]
 
 
-def _each(table: Table) -> Iterator[tuple[str, Any]]:
-    if isinstance(table, pd.DataFrame):
+def each_column(table: Table) -> Iterator[tuple[str, Any]]:
+    """The name and the cells (n,) of each column."""
+    if not isinstance(table, pd.DataFrame):
+        yield from zip(_names(table), table.T, strict=True)
+    elif (table.dtypes == np.dtype(object)).all():
+        # at once: making a Series of each column takes longer than reading it
+        yield from zip(_names(table), table.to_numpy().T, strict=True)
+    else:
         for name, series in table.items():
             plain = series.dtype == np.dtype(object)
             yield str(name), series.to_numpy() if plain else series.reset_index(drop=True)
-    else:
-        yield from zip(_names(table), table.T, strict=True)

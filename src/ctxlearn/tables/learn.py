@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from ctxlearn.tables.cells import Dates, Declared, Numbers, Text, are_dates, are_numbers, folded, plain, texts
-from ctxlearn.tables.column import Column, Seen
+from ctxlearn.tables.column import Column, Features, Seen
 from ctxlearn.tables.dates import DateForm, count_dates, find_date_form
 from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn, TextColumn
 from ctxlearn.tables.numerals import AmbiguousError, NumberForm, count_numbers, find_form, simple_numbers, units
@@ -23,8 +23,15 @@ REPEATED = 0.5
 _INFINITE = frozenset({"inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"})
 
 
-def learn_column(name: str, values: Any, reading: Reading, categorical: bool = False, more: Any = None) -> Column:
-    """A column of the context.
+class Learned(NamedTuple):
+    """A column as the context shows it, and the features of the context's cells where they are known."""
+
+    column: Column
+    features: Features | None = None
+
+
+def learn_column(name: str, values: Any, reading: Reading, categorical: bool = False, more: Any = None) -> Learned:
+    """A column of the context, and its features where finding out what it is has made them.
 
     Args:
         name: how messages call it.
@@ -39,15 +46,15 @@ def learn_column(name: str, values: Any, reading: Reading, categorical: bool = F
     """
     cells = plain(name, values)
     if isinstance(cells, Declared):
-        return _category(name, cells.cells, cells.categories, cells.ordered)
+        return Learned(_category(name, cells.cells, cells.categories, cells.ordered))
     if categorical:
-        return learn_categories(name, values, cells, reading)
+        return Learned(learn_categories(name, values, cells, reading))
     if isinstance(cells, list):
         return _of_text(name, reading.without_marks(cells), reading, more)
     if are_dates(cells):
-        return _of_dates(name, cells)
+        return Learned(_of_dates(name, cells))
     assert are_numbers(cells)
-    return _of_numbers(name, cells)
+    return Learned(_of_numbers(name, cells))
 
 
 def learn_categories(name: str, values: Any, cells: Any, reading: Reading) -> Column:
@@ -80,10 +87,14 @@ def _of_dates(name: str, dates: Dates, form: DateForm | None = None) -> Column:
     return DateColumn(name, form, hours and not of_day, seen=seen._replace(low=low, high=high))
 
 
-def _of_text(name: str, cells: Text, reading: Reading, more: Any) -> Column:
+def _of_text(name: str, cells: Text, reading: Reading, more: Any) -> Learned:
     simple = simple_numbers(cells) if reading.decimal != "," else None
     if simple is not None and (reading.decimal == "." or not _may_be_grouped(cells)):
-        return _of_numbers(name, simple)
+        return Learned(_of_numbers(name, simple), Features(simple[:, None], (), ()))
+    return Learned(_of_other_text(name, cells, reading, more))
+
+
+def _of_other_text(name: str, cells: Text, reading: Reading, more: Any) -> Column:
     different = dict.fromkeys(cell for cell in cells if cell is not None)
     valued = [cell for cell in different if not reading.is_number_mark(cell)]
     others = [] if more is None else _different_texts(name, more, reading)
@@ -220,9 +231,9 @@ def _merged(cells: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
 
     Single letters stay apart: an allele A is not an allele a.
     """
-    spellings: dict[str, Counter[str]] = {}
-    for cell in cells:
-        spellings.setdefault(folded(cell) if len(cell) > 1 else cell, Counter())[cell] += 1
+    spellings: dict[str, dict[str, int]] = {}
+    for cell, count in Counter(cells).items():
+        spellings.setdefault(folded(cell) if len(cell) > 1 else cell, {})[cell] = count
     merged: dict[str, str] = {}
     notes = []
     for found in spellings.values():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
-from ctxlearn.tables.cells import Text, folded
+from ctxlearn.tables.cells import Text, plain_number
 from ctxlearn.tables.missing import ALWAYS, AMONG_NUMBERS
 
 _NUMBER_MARKS = ALWAYS | AMONG_NUMBERS
@@ -17,7 +18,7 @@ class Reading:
 
     Attributes:
         missing: marks of missing values besides an empty cell, in place of the usual ones (which stay among numbers and dates);
-            None for the usual ones.
+            None for the usual ones. Text matches as it is written, outer blanks aside, and numbers match by value.
         decimal: "." or ",": the decimal mark of all numbers; None where the cells decide.
         day_first: whether 03/04 is in April; None where the cells decide.
         shell: whether messages advise by options of the command, or by pandas.
@@ -56,4 +57,13 @@ class Reading:
     def _is_declared(self, cell: str) -> bool:
         if not self.missing:
             return False
-        return cell in self.missing or folded(cell) in {folded(mark) for mark in self.missing if mark}
+        return cell in self._marks or plain_number(cell) in self.mark_numbers
+
+    @cached_property
+    def _marks(self) -> frozenset[str]:
+        return frozenset(mark.strip() for mark in self.missing or ())
+
+    @cached_property
+    def mark_numbers(self) -> frozenset[int | float]:
+        """Marks that are numbers, which are found by value: -999 is -999.0 too."""
+        return frozenset(number for mark in self._marks if (number := plain_number(mark)) is not None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ctxlearn.tables.cells import Numbers, texts
 from ctxlearn.tables.column import Column
-from ctxlearn.tables.columns import MANY_UNKNOWN, Columns, Read
+from ctxlearn.tables.columns import MANY_UNKNOWN, Columns, Read, each_column
 from ctxlearn.tables.kinds import CategoryColumn, DateColumn, LeftOutColumn, NumberColumn
 
 WILD = 100.0
@@ -76,7 +76,7 @@ def report(
         rows: of context and query, as they are counted in their files.
     """
     made = []
-    tables = zip(context.items(), query.items(), strict=True)
+    tables = zip(each_column(context), each_column(query), strict=True)
     for column, features, asked, ((_, known), (_, cells)) in zip(
         columns.columns, *(part.cells for part in read), tables, strict=True
     ):

@@ -135,31 +135,35 @@ class RunFolder:
         return held
 
     def _check_holds(self, settings: dict[str, Any]) -> bool:
-        """Whether the folder holds this run already; if not, it must be empty."""
-        if self.config.exists():
-            held = self.read_config()
-            known = (
-                settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
-            )  # of before it was kept
-            if held["hash"] != run_hash(known):
-                difference = _first_difference(held, known)
-                way = "choose another folder, or the settings of that run"
-                if difference.startswith("initial_weights"):  # all else is the same
-                    way = (
-                        "the learner was made in the same way but its weights are not those that a new one has: it was trained or"
-                        " changed since. Build the learner anew and train again, or choose another folder"
-                    )
-                if difference.startswith("code"):
-                    difference = "of classes of your own whose code was another"
-                raise RunFolderError(f"{self.path} holds another run ({difference}); {way}")
-            return True
+        """Whether the folder holds this run already; if not, it must be empty.
+
+        The listing comes first: whoever claims the folder meanwhile has then written config.yaml before we look for it, and
+        its other files are not mistaken for a stranger's.
+        """
         strangers = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
         strangers = [s for s in strangers if not s.endswith(".tmp") and s != ".lock"]
-        if strangers:
-            raise RunFolderError(
-                f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
-            )
-        return False
+        if not self.config.exists():
+            if strangers:
+                raise RunFolderError(
+                    f"{self.path} is not empty and holds no run (found {', '.join(strangers[:3])}); choose another folder"
+                )
+            return False
+        held = self.read_config()
+        known = (
+            settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
+        )  # of before it was kept
+        if held["hash"] != run_hash(known):
+            difference = _first_difference(held, known)
+            way = "choose another folder, or the settings of that run"
+            if difference.startswith("initial_weights"):  # all else is the same
+                way = (
+                    "the learner was made in the same way but its weights are not those that a new one has: it was trained or"
+                    " changed since. Build the learner anew and train again, or choose another folder"
+                )
+            if difference.startswith("code"):
+                difference = "of classes of your own whose code was another"
+            raise RunFolderError(f"{self.path} holds another run ({difference}); {way}")
+        return True
 
     def _remove_leftovers(self) -> None:
         """Remove part files of processes that were killed while they wrote: whoever else trained here is gone."""

@@ -203,10 +203,16 @@ class TrainingLoop:
         for owner, state in (("source", self.source.state_dict()), ("objective", self.objective.state_dict())):
             tensors |= {f"{owner}/{k}": v for k, v in state.items() if isinstance(v, Tensor)}
             facts[owner] = {k: v for k, v in state.items() if not isinstance(v, Tensor)}
-        try:
+        with self._what_stands():
             self.metrics_length = self.folder.append_metrics(self.columns, self.rows)
             self.rows = []
             self.folder.save_checkpoint(self.step, Checkpoint(tensors, facts | {"metrics_length": self.metrics_length}))
+
+    @contextmanager
+    def _what_stands(self) -> Iterator[None]:
+        """Say in a `StorageError` at which step it came and from which checkpoint the run can go on."""
+        try:
+            yield
         except StorageError as error:
             files = self.folder.checkpoint_files()
             kept = (
@@ -269,8 +275,9 @@ class TrainingLoop:
             chosen, step, loss = "best", self.best_step, self.best_loss
         facts = {"hash": self.name, "chosen": chosen, "step": step, "validation_loss": loss}
         if self.writes:
-            self.folder.append_metrics(self.columns, self.rows)
-            self.folder.save_model(self.learner.state_dict(), facts)
+            with self._what_stands():
+                self.folder.append_metrics(self.columns, self.rows)
+                self.folder.save_model(self.learner.state_dict(), facts)
         self.fabric.barrier()
         self.learner.eval()
         run = Run(self.learner, self.folder.path, facts)

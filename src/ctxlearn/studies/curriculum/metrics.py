@@ -33,33 +33,22 @@ ZERO, LOGISTIC = "zero predictor", "LogisticRegression"
 
 
 @dataclass(frozen=True)
-class Arm:
-    """What was measured of S trainings of one arm, each on T tasks of its own that its setting's arms share.
-
-    Attributes:
-        steps: at which weights were tested, up to the budget, (K,).
-        errors: at the longest context, (S, T, K): squared error, or 1 where the label is wrong.
-        lengths: by budget, at every context length, (S, T, N).
-    """
-
-    steps: np.ndarray
-    errors: lab.Paired
-    lengths: dict[int, lab.Paired]
-
-
-@dataclass(frozen=True)
 class Measured:
-    """Everything that was measured.
+    """Everything that was measured of S trainings of each arm, each on T tasks of its own that its setting's arms share.
+
+    The long runs of "interleaved" are a setting, too, `LONG`.
 
     Attributes:
-        arms: by setting and arm.
-        long: the long runs of "interleaved", by arm; their `steps` go on to the long budget, `lengths` are empty.
+        steps: by setting, those at which weights were tested, up to the budget, (K,).
+        errors: by setting and arm, at the longest context, (S, T, K): squared error, or 1 where the label is wrong.
+        lengths: by setting, arm and budget, at every context length, (S, T, N).
         zero: squared error of the zero predictor at the longest context, on the tasks of each seed of "interleaved", (S, T).
         logistic: share of wrong labels of logistic regression on the tasks of "classes", (S, T, N).
     """
 
-    arms: dict[tuple[str, str], Arm]
-    long: dict[str, Arm]
+    steps: dict[str, np.ndarray]
+    errors: lab.Samples
+    lengths: lab.Samples
     zero: lab.Paired
     logistic: lab.Paired
 
@@ -148,16 +137,13 @@ def _last_errors(learner: Learner, tasks: Tasks, threads: int) -> np.ndarray:
 
 def found(numbers: lab.Numbers) -> Measured:
     """Sort what was measured."""
-    arms, long = {}, {}
-    for key, errors in numbers["errors"].items():
-        setting, arm = (str(part) for part in key)
-        facts = numbers.facts(*key)[0]
-        by_length = numbers["lengths"].get(key)
-        lengths = {} if by_length is None else {b: by_length.at((i, ...)) for i, b in enumerate(facts["budgets"])}
-        measured = Arm(np.array(facts["steps"]), errors, lengths)
-        if setting == LONG:
-            long[arm] = measured
-        else:
-            arms[setting, arm] = measured
+    errors = numbers["errors"]
+    facts = {key: numbers.facts(*key)[0] for key in errors}
+    lengths = {
+        (*key, budget): by_length.at((i, ...))
+        for key, by_length in numbers["lengths"].items()
+        for i, budget in enumerate(facts[key]["budgets"])
+    }
+    steps = {str(setting): np.array(facts[setting, arm]["steps"]) for setting, arm in errors}
     logistic = 1 - numbers["score"][LOGISTIC, CLASSES]
-    return Measured(arms, long, numbers["zero"][ZERO], logistic)
+    return Measured(steps, errors, lab.Samples(lengths), numbers["zero"][ZERO], logistic)

@@ -1,143 +1,205 @@
-"""Words and tables of the study's page, and its results as one table."""
+"""Figures and tables of the study `curriculum`, and its results as one table; `page.md` has its words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ctxlearn import lab
-from ctxlearn.evaluation.statistics import BOUNDLESS, Interval, mean_interval
+from ctxlearn.evaluation.statistics import BOUNDLESS, Interval
 from ctxlearn.evaluation.time_to_threshold import StepRatio, Times
-from ctxlearn.studies.curriculum.claims import end_words, honest_test, plateau, steps_to_threshold
+from ctxlearn.studies.curriculum import claims
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
-from ctxlearn.studies.curriculum.plots import control_figure, learning_figure, length_figure
-from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, SET, THRESHOLDS, Sizes
+from ctxlearn.studies.curriculum.settings import (
+    CLASSES,
+    FULL,
+    INTERLEAVED,
+    REVERSED,
+    RISING,
+    SET,
+    SHUFFLED,
+    THRESHOLDS,
+    Sizes,
+)
 
-SETTING_WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}
+WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}
+LEAST, ZERO, COIN = "least squares: 0", "zero predictor: 1", "chance: 0.5"
+STYLES = {
+    FULL: lab.Style(lab.BLACK, width=1.6),
+    RISING: lab.Style(lab.BLUE, width=1.6),
+    REVERSED: lab.Style(lab.ORANGE, "--", width=1.6),
+    SHUFFLED: lab.Style(lab.YELLOW, "-.", width=1.6),
+    LEAST: lab.Style(lab.BLACK, ":"),
+    ZERO: lab.CHANCE.called(ZERO),
+    COIN: lab.CHANCE.called(COIN),
+    "logistic regression on the context": lab.Style("#8B5A2B", ":"),
+}
 
 
-def headline(claims: list[lab.Claim]) -> str:
-    """What came out, made from the claims."""
-    by_id = {claim.id: claim for claim in claims}
-    faster, end, merged = by_id["faster"], by_id["better-in-the-end"], by_id["set-model-not-faster"]
-    words = {"holds": "yes", "fails": "no", "undecided": "undecided"}
-    return (
-        f"Steps without over steps with a curriculum: {_bounded(faster)} for interleaved tokens,"
-        f" {_bounded(merged)} for a set of merged ones. {honest_test(claims)}"
-        f" Better in the end with a curriculum: {words[end.verdict]}."
+def page_of(sizes: Sizes, measured: Measured) -> lab.Page:
+    """The page of what was measured."""
+    decided = claims.decide_claims(sizes, measured)
+    long = {arm: measured.errors[LONG, arm] for arm in (FULL, RISING)}
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        decided,
+        results(sizes, measured),
+        figures={
+            "learning": draw_learning(sizes, measured),
+            "lengths": draw_lengths(sizes, measured),
+            "controls": draw_controls(sizes, measured),
+        },
+        tables={
+            "steps": _steps(sizes, measured),
+            "ratios": _ratios(sizes, measured),
+            "lengths": _lengths(sizes, measured),
+        },
+        values={
+            "sizes": sizes,
+            "by_id": {claim.id: claim for claim in decided},
+            "passed": claims.passed(decided),
+            "n_seeds": len(measured.errors[INTERLEAVED, FULL].seeds),
+            "n_long": len(long[FULL].seeds),
+            "long": long,
+            "THRESHOLD": THRESHOLDS[INTERLEAVED],
+            "PLATEAU_STEPS": claims.PLATEAU_STEPS,
+            "QUARTER_FASTER": claims.QUARTER_FASTER,
+            "bounded": bounded,
+            "late_errors": claims.late_errors,
+            "still_falling": claims.still_falling,
+        },
     )
-
-
-def sections(sizes: Sizes, measured: Measured) -> list[lab.Section]:
-    """The page below its claims."""
-    d, n = sizes.n_features, sizes.n_points - 1
-    rows, ratios = [], []
-    for setting, one in sizes.settings.items():
-        full = steps_to_threshold(measured, setting, FULL)
-        for arm in one.arms:
-            found = steps_to_threshold(measured, setting, arm)
-            rows.append([SETTING_WORDS[setting], arm, f"{THRESHOLDS[setting]:g}", _each(found)])
-            if arm != FULL:
-                seen = StepRatio(full, found).interval(level=0.95)
-                ratios.append([SETTING_WORDS[setting], arm, _bounded(seen), f"{seen.seeds}"])
-    rows.append(
-        [SETTING_WORDS[INTERLEAVED], f"{FULL}, plateau", "0.9 of the zero predictor's", _each(plateau(measured))]
-    )
-    first, settled = sizes.budgets[0], sizes.curriculum_steps
-    return [
-        lab.Section(
-            "Steps to learn",
-            [
-                f"Tasks are noiseless linear regressions, y = w.x / sqrt(d), d = {d}, of {sizes.n_points} points. The curriculum"
-                f" begins with {sizes.start} inputs that are not zero and adds one every {sizes.every:,} steps; from step"
-                f" {settled:,} on all arms train on full difficulty. Anti-curriculum and random order take the very same steps"
-                " at the same difficulties before that, in the reverse order and shuffled. Every arm is tested on the same tasks"
-                " of full difficulty: its training loss is on easier tasks and says nothing here.",
-                f"Learned means: an error of {THRESHOLDS[INTERLEAVED]:g} at n = {n}, between tests in a straight line. Where that is"
-                " not reached within the budget, only a lower bound of the steps is known, the budget itself (written > budget):"
-                " the ratio is computed with it, and an unreached numerator leaves the ratio without an upper bound, an unreached"
-                " denominator without a lower one.",
-                end_words(sizes, measured),
-            ],
-            [learning_figure(sizes, measured)],
-            [
-                lab.Table(
-                    f"Steps until the error at n = {n} is down to a threshold, each training seed",
-                    ["model", "arm", "error", "steps"],
-                    rows,
-                ),
-                lab.Table(
-                    "Steps without a curriculum over steps of the arm, with 95 % intervals over seeds",
-                    ["model", "arm", "ratio", "seeds"],
-                    ratios,
-                ),
-            ],
-        ),
-        lab.Section(
-            "At two budgets",
-            [f"The same models at every context length, after {first:,} steps and after {sizes.budgets[1]:,}."],
-            [length_figure(sizes, measured)],
-            [_length_table(sizes, measured)],
-        ),
-        lab.Section(
-            "Where it should not help, and classification",
-            [
-                "With interleaved tokens (x, y, x, y, ...) a model must first find out which y belongs to which x, and answers 0"
-                " until it has. With x and y merged in one token there is nothing to find out: the same curriculum on a set model"
-                f" is the control. Classification is the pair-wise family in d = {d} with the same plan.",
-            ],
-            [control_figure(sizes, measured)],
-        ),
-    ]
 
 
 def results(sizes: Sizes, measured: Measured) -> pd.DataFrame:
     """One row per setting, arm, context length, training seed and step: errors with intervals over tasks."""
-    rows = []
-    everything = {**measured.arms, **{(LONG, name): arm for name, arm in measured.long.items()}}
-    for (setting, name), arm in everything.items():
-        for s, seed in enumerate(arm.errors.seeds):
-            values = {(int(step), sizes.n_points - 1): arm.errors.values[s, :, k] for k, step in enumerate(arm.steps)}
-            for step, lengths in arm.lengths.items():
-                values |= {(step, n): lengths.values[s, :, n] for n in range(sizes.n_points)}
-            about = {
-                "learner": setting,
-                "trained_on": name,
-                "family": "pairwise-metric" if setting == CLASSES else "linear-regression",
-            }
-            rows += [
-                {
-                    **about,
-                    "n_context": n,
-                    "seed": seed,
-                    "step": step,
-                    **mean_interval(errors, resamples=499).as_columns(),
-                }
-                for (step, n), errors in values.items()
-            ]
-    return pd.DataFrame(rows)
+    axes = ("learner", "trained_on")
+    on_the_way = measured.errors.frame(*axes, bounded=False)
+    steps = [
+        measured.steps[setting][k] for setting, k in zip(on_the_way["learner"], on_the_way["n_context"], strict=True)
+    ]
+    on_the_way = on_the_way.assign(step=steps, n_context=sizes.n_points - 1)
+    table = pd.concat([on_the_way, measured.lengths.frame(*axes, "step", bounded=False)], ignore_index=True)
+    table = table.drop_duplicates([*axes, "step", "n_context", "seed"])
+    family = np.where(table["learner"] == CLASSES, "pairwise-metric", "linear-regression")
+    return table.assign(family=family)[[*axes, "family", "n_context", "seed", "step", "mean", "low", "high", "n_tasks"]]
 
 
-def _length_table(sizes: Sizes, measured: Measured) -> lab.Table:
-    n = sizes.n_points - 1
-    shown = sorted({max(1, n // 4), n // 2, 3 * n // 4, n})
+def _steps(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
     rows = []
-    for budget in sizes.budgets:
-        for arm in sizes.settings[INTERLEAVED].arms:
-            curve = measured.arms[INTERLEAVED, arm].lengths[budget].curve(bounded=False)
-            cells = [f"{curve['mean'][k]:.3f} ({curve['low'][k]:.3f} to {curve['high'][k]:.3f})" for k in shown]
-            rows.append([f"{budget:,}", arm, *cells])
-    return lab.Table(
-        "Squared error, mean over training seeds with its 95 % interval",
-        ["steps", "arm", *(f"n = {k}" for k in shown)],
-        rows,
-    )
+    for setting, one in sizes.settings.items():
+        for arm in one.arms:
+            needed = claims.steps_to_threshold(measured, setting, arm)
+            rows.append(
+                {"model": WORDS[setting], "arm": arm, "error": f"{THRESHOLDS[setting]:g}", "steps": _each(needed)}
+            )
+    words = {
+        "model": WORDS[INTERLEAVED],
+        "arm": f"{FULL}, plateau",
+        "error": f"{claims.PLATEAU:g} of the zero predictor's",
+    }
+    return [*rows, {**words, "steps": _each(claims.plateau(measured))}]
 
 
 def _each(found: Times) -> str:
     return ", ".join(f"{'' if r else '> '}{s:,.0f}" for s, r in zip(found.steps, found.reached, strict=True))
 
 
-def _bounded(found: Interval | lab.Claim) -> str:
+def _ratios(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
+    rows = []
+    for setting, one in sizes.settings.items():
+        needed = {arm: claims.steps_to_threshold(measured, setting, arm) for arm in one.arms}
+        for arm, steps in needed.items():
+            if arm != FULL:
+                ratio = StepRatio(needed[FULL], steps).interval(level=0.95)
+                rows.append({"model": WORDS[setting], "arm": arm, "ratio": bounded(ratio), "seeds": f"{ratio.seeds}"})
+    return rows
+
+
+def bounded(found: Interval | lab.Claim) -> str:
+    """A ratio with its bounds; there may be no upper one."""
     if found.high < BOUNDLESS:
         return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
     return f"{found.value:.2f} (from {found.low:.2f}, no upper bound)"
+
+
+def _lengths(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
+    n = sizes.n_points - 1
+    shown = sorted({max(1, n // 4), n // 2, 3 * n // 4, n})
+    return [
+        {
+            "steps": f"{budget:,}",
+            "arm": arm,
+            **{f"n = {k}": lab.cell(measured.lengths[INTERLEAVED, arm, budget].at(k), 3) for k in shown},
+        }
+        for budget in sizes.budgets
+        for arm in sizes.settings[INTERLEAVED].arms
+    ]
+
+
+def _draw_arms(
+    axes: Axes, sizes: Sizes, measured: Measured, setting: str, levels: Mapping[str, float], threshold: float = 0
+) -> None:
+    """Error at the longest context against steps, and horizontal lines."""
+    curves = measured.errors.part(setting).curves("arm", bounded=False)
+    curves["steps"] = measured.steps[setting][curves["n_context"]]
+    curves["low"] = curves["low"].clip(lower=1e-9)  # of an error; a logarithmic axis shows no other
+    lab.draw_lines(axes, curves, x="steps", by="arm", styles=STYLES)
+    if threshold:
+        axes.axvspan(0, sizes.curriculum_steps, color=lab.BLACK, alpha=0.05, linewidth=0)
+        lab.draw_levels(axes, {f"learned: {threshold:g}": threshold})
+    lab.draw_levels(axes, levels, STYLES)
+    axes.set_xlabel("optimiser steps")
+    kind = "share of wrong labels" if setting == CLASSES else "squared error"
+    axes.set_ylabel(f"{kind} at n = {sizes.n_points - 1}")
+    lab.legend_below(axes)
+
+
+def draw_learning(sizes: Sizes, measured: Measured) -> Figure:
+    """Error against steps, the interleaved model, all orders; and the long runs."""
+    figure, ((left, right),) = lab.grid(1, 2, width=9.2, height=4.4)
+    _draw_arms(left, sizes, measured, INTERLEAVED, {LEAST: 0, ZERO: 1}, THRESHOLDS[INTERLEAVED])
+    left.set_title("the order of difficulty", loc="left", fontsize=10)
+    left.set_ylim(-0.05, 1.35)
+    _draw_arms(right, sizes, measured, LONG, {ZERO: 1})
+    right.set_title("the long runs", loc="left", fontsize=10)
+    right.set_yscale("log")
+    least = min(float(errors.values.mean((0, 1)).min()) for errors in measured.errors.part(LONG).values())
+    right.set_ylim(0.5 * least, 2)
+    return figure
+
+
+def draw_lengths(sizes: Sizes, measured: Measured) -> Figure:
+    """Error against context length at the two budgets."""
+    figure, (axes,) = lab.grid(1, 2, width=9.2, height=4.4)
+    lengths = np.arange(sizes.n_points)
+    for axis, budget in zip(axes, sizes.budgets, strict=True):
+        curves = measured.lengths.part(INTERLEAVED, None, budget).curves("arm", bounded=False)
+        lab.draw_lines(axis, curves, x="n_context", by="arm", styles=STYLES)
+        least = np.clip(1 - lengths / sizes.n_features, 0, None)
+        axis.plot(lengths, least, color=lab.BLACK, linestyle=":", linewidth=1.3, label="least squares: 1 - n/d")
+        lab.draw_levels(axis, {ZERO: 1}, STYLES)
+        axis.set_title(f"after {budget:,} steps", loc="left", fontsize=10)
+        axis.set_xlabel("labelled points in the context, n")
+        axis.set_ylabel("squared error")
+        axis.set_ylim(-0.03, 1.3)
+        lab.legend_below(axis)
+    return figure
+
+
+def draw_controls(sizes: Sizes, measured: Measured) -> Figure:
+    """Error against steps of the set model and of classification."""
+    figure, ((left, right),) = lab.grid(1, 2, width=9.2, height=4.4)
+    rule = measured.logistic.at(sizes.n_points - 1).mean()
+    _draw_arms(left, sizes, measured, SET, {ZERO: 1, LEAST: 0}, THRESHOLDS[SET])
+    left.set_title("merged tokens, a set", loc="left", fontsize=10)
+    left.set_ylim(-0.05, 1.35)
+    levels = {COIN: 0.5, "logistic regression on the context": rule}
+    _draw_arms(right, sizes, measured, CLASSES, levels, THRESHOLDS[CLASSES])
+    right.set_title("classification, interleaved tokens", loc="left", fontsize=10)
+    return figure

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from ctxlearn import lab
 from ctxlearn.studies.domains.metrics import UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import CLASSIFICATION, GAIN, GATE, ICL, M2, REGRESSION, SAME, Part, Sizes
@@ -34,15 +32,10 @@ def passed(part: Part, measured: Measured) -> bool | None:
 
     None where M2 did not converge for a training seed.
     """
-    if not converged(measured).all():
+    if measured.unconverged:
         return None
     test = lab.together(f"{REGRESSION}, the test", [_wins(REGRESSION, part, measured)])
     return bool(measured.gain(part.sizes[0]).mean() >= GAIN) and test[0].verdict == "holds"
-
-
-def converged(measured: Measured) -> np.ndarray:
-    """For each seed whether M2 passed the gate, (S,) bool."""
-    return np.asarray(measured.validation.values.mean((1, 2)) <= GATE)
 
 
 def _unit(name: str) -> str:

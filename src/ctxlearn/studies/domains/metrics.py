@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from ctxlearn import lab
+from ctxlearn.episodes import Tasks
+from ctxlearn.evaluation.curves import answer_prefixes, score_output
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, DomainBayes
-from ctxlearn.seeding import Stream
-from ctxlearn.studies.domains.fine_tuning import NOT_AT_ALL, OWN, Met, Way, best_way, follow, meet, score, ways_of
-from ctxlearn.studies.domains.settings import ICL, M2, Part, icl_training, m2_training
+from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.studies.domains.settings import GATE, ICL, M2, Part, icl_training, m2_training
 from ctxlearn.tasks import GaussianWeights
+from ctxlearn.tasks.domains import Domain
 from ctxlearn.threads import Workers
+from ctxlearn.training.ways import NOT_AT_ALL, OWN, Way, best_way, follow, ways_to_try
 
 KNOWN, UNKNOWN, GIVEN = "Bayes, domain known", "Bayes, domain unknown", "Bayes, given those tasks"
 CHANCE = "chance"
@@ -48,6 +52,62 @@ class Measured:
     def gain(self, size: int) -> lab.Paired:
         """How much M2 is better than in-context learning, both adapted to `size` tasks."""
         return self.mean(ICL, size) - self.mean(M2, size)
+
+    @property
+    def unconverged(self) -> list[int]:
+        """The seeds with which M2 did not pass the gate of convergence."""
+        reached = self.validation.values.mean((1, 2))
+        return [seed for seed, error in zip(self.validation.seeds, reached, strict=True) if error > GATE]
+
+
+class Met(NamedTuple):
+    """A domain that is met.
+
+    Attributes:
+        family: it itself.
+        adaptation: as many tasks as the largest size has; smaller sizes have the first of them.
+        probe: tasks on which it is measured.
+        truth: the labels of the probe without noise, (B, N) for regression; None for classification.
+    """
+
+    family: Domain
+    adaptation: Tasks
+    probe: Tasks
+    truth: torch.Tensor | None
+
+
+def meet(part: Part, seed: int, stream: Stream, n: int) -> list[Met]:
+    """`n` domains that no training saw; test domains are of another stream than validation domains."""
+    met = []
+    for i in range(n):
+        generator = generator_for(seed, stream, 2, i)
+        family = part.domains.sample_domain(generator=generator)
+        adaptation = family.sample(max(part.sizes), part.n_points, generator=generator)
+        parameters = family.sample_parameters(part.n_test_tasks, generator=generator)
+        x, y = family.sample_points(parameters, part.n_points, generator=generator)
+        truth = (x @ parameters["weights"][..., None])[..., 0] if part.domains.n_classes is None else None
+        met.append(Met(family, adaptation, Tasks(x, y, part.domains.n_classes), truth))
+    return met
+
+
+def score(learner: Learner, met: Met) -> np.ndarray:
+    """Mean over the probe at each context length, (N,): excess squared error, or error rate; infinite where not finite."""
+    output = answer_prefixes(learner, met.probe, threads=1)
+    if not bool(output.isfinite().all()):
+        return np.full(met.probe.n_points, np.inf)
+    if met.truth is not None:
+        return np.asarray((output - met.truth).double().square().mean(0).numpy())
+    return np.asarray(1 - score_output(output, met.probe.y, met.probe.n_classes).double().mean(0).numpy())
+
+
+def scores_along(
+    learner: Learner, met: Met, size: int, optimizer: str, rate: float, at: Sequence[int]
+) -> dict[int, np.ndarray]:
+    """The score (N,) after each number of steps in `at`, adapting to the first `size` tasks of the domain."""
+    found = {step: np.full(met.probe.n_points, np.inf) for step in at}
+    for step, tuned in follow(learner, met.adaptation.tasks(torch.arange(size)), optimizer, rate, at):
+        found[step] = score(tuned, met)
+    return found
 
 
 def measurements(name: str, part: Part, seed: int) -> Iterator[lab.Measurement]:
@@ -92,8 +152,9 @@ def adapted_error(learner: Learner, part: Part, size: int, seed: int, threads: i
 def _explore(part: Part, learner: Learner, size: int, limit: int, met: Met) -> dict[Way, np.ndarray]:
     """The score of every way on a validation domain, that of not adapting first."""
     found = {NOT_AT_ALL: score(learner, met)}
-    for (optimizer, rate), at in ways_of(part, learner, limit).items():
-        for step, value in follow(learner, met, size, optimizer, rate, at).items():
+    rates = {"adamw": part.adamw_rates, "sgd": part.sgd_rates}
+    for (optimizer, rate), at in ways_to_try(learner, rates, limit).items():
+        for step, value in scores_along(learner, met, size, optimizer, rate, at).items():
             found[Way(optimizer, rate, step)] = value
     return found
 
@@ -101,7 +162,7 @@ def _explore(part: Part, learner: Learner, size: int, limit: int, met: Met) -> d
 def _test(learner: Learner, size: int, way: Way, met: Met) -> tuple[np.ndarray, bool]:
     """The score on a test domain, and whether adapting diverged, which counts as not adapted."""
     if way.steps:
-        value = follow(learner, met, size, way.optimizer, way.rate, [way.steps])[way.steps]
+        value = scores_along(learner, met, size, way.optimizer, way.rate, [way.steps])[way.steps]
         if np.isfinite(value).all():
             return value, False
     return score(learner, met), bool(way.steps)
@@ -112,7 +173,7 @@ def gate_error(learner: Learner, part: Part, seed: int, threads: int) -> dict[st
     steps = part.inner_steps
     with Workers(threads) as workers:
         found = workers.map(
-            lambda met: follow(learner, met, part.n_tasks, OWN, 0.0, [steps])[steps],
+            lambda met: scores_along(learner, met, part.n_tasks, OWN, 0.0, [steps])[steps],
             meet(part, seed, Stream.VALIDATION, part.n_validation),
         )
     return {"gate": np.stack(found)}

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.studies import optimal
-from ctxlearn.studies.arms import FAMILIES, about_seeds
+from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, MIXTURE, about_seeds
 from ctxlearn.studies.expressiveness import exactness, initialization, ridge_rates, space
 from ctxlearn.studies.expressiveness.exactness import STEPS
 
@@ -78,48 +79,48 @@ def plan_all(sizes: Sizes, seeds: Sequence[int]) -> list[lab.Measurement]:
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
-    exact, rates = exactness.exactness_table(numbers), ridge_rates.found(numbers, sizes.ridge_steps)
+    table, rates = exactness.exactness_table(numbers), ridge_rates.found(numbers, sizes.ridge_steps)
     decided, accuracy = numbers["decided"], initialization.accuracies(numbers)
-    claims = [
-        *exactness.claims(exact),
+    exact, maps, budgets = exactness.claims(table), space.maps(decided), (0, *sizes.start_steps)
+    others = [
         *ridge_rates.claims(rates),
         *space.claims(decided),
         *initialization.claims(accuracy, sizes.start_steps),
     ]
-    return lab.Page(
-        title="Can a transformer be each classical learner, and which learner does it become?",
-        asked="Is there, for each classical meta-learner (MatchNet, ProtoNet, CNP, gradient descent on a linear head), a"
-        " transformer that answers exactly as it does? Which learning algorithm is a trained in-context model nearest to?"
-        " And does it help to start training at a transformer written to be one of them?",
-        found=_headline(claims, decided, accuracy, sizes.start_steps),
-        sure=f"{lab.count(sizes.probe_tasks, 'probe task')} of each of four families and"
-        f" {lab.count(sizes.n_tasks, 'test task')} of the mixture per seed. {about_seeds(numbers.seeds)} Constructions were"
-        " compared on finitely many contexts; docs/expressiveness.md derives why they hold for all.",
-        claims=claims,
-        results=initialization.results(accuracy),
-        sections=[
-            exactness.section(exact, numbers),
-            ridge_rates.section(rates),
-            space.section(decided, sizes.lengths),
-            initialization.section(accuracy, sizes.start_steps),
-        ],
-        tables={"exactness": exactness.as_text(exact), "disagreement": space.disagreement_table(decided)},
-    )
-
-
-def _headline(claims: list[lab.Claim], decided: lab.Samples, accuracy: lab.Samples, steps: Sequence[int]) -> str:
-    """What came out, in words made from the claims."""
-    exact = [c for c in claims if c.group == "exact"]
-    others = lab.tally([c for c in claims if c.group != "exact"])
-    (first, near), (second, next_) = space.nearest(decided, space.MIXED, tuple(FAMILIES), 2)
-    gaps = {k: initialization.gain(accuracy, k).interval() for k in (min(steps), max(steps))}
-    worth = " and ".join(f"{lab.cell(gap, sign=True)} points after {k:,} steps" for k, gap in gaps.items())
-    return (
-        f"Transformers written by hand agree with their learners to {min(c.value for c in exact):.1f} digits or more"
-        f" ({sum(c.verdict == 'holds' for c in exact)} of {len(exact)} claims of exactness hold). The in-context model"
-        f" trained on the mixture decides most often as {first} (they differ in {near.value:.1f} % of the decisions), then as"
-        f" {second} ({next_.value:.1f} %). Starting at ProtoNet and not at random is worth {worth}. Of the others,"
-        f" {others}"
+    return lab.page_from_template(
+        Path(__file__).with_name("page.md"),
+        [*exact, *others],
+        initialization.results(accuracy),
+        figures={
+            "ridge-rates": ridge_rates.rates_figure(rates),
+            **{name: drawing for name, (_, drawing) in maps.items()},
+            "starts": initialization.starts_figure(accuracy, budgets),
+        },
+        tables={
+            "constructions": exactness.construction_table(table),
+            "causal": exactness.causal_table(numbers),
+            "ridge": ridge_rates.rates_table(rates),
+            "nearest": space.nearest_table(decided),
+            "mixed": space.mixed_table(decided),
+            "starts": initialization.starts_table(accuracy, budgets),
+        },
+        values={
+            "sizes": sizes,
+            "seeds": numbers.seeds,
+            "about_seeds": about_seeds(numbers.seeds),
+            "exact": exact,
+            "others": others,
+            "n_contexts": exactness.n_contexts(table[table["group"] == table["group"][0]]),
+            "context_lengths": exactness.LENGTHS,
+            "rates": rates,
+            "n_queries": space.N_QUERIES,
+            "nearest": space.nearest(decided, space.MIXED, tuple(FAMILIES), 2),
+            "maps": {name: fit for name, (fit, _) in maps.items()},
+            "same_seeds": space.between_seeds(decided),
+            "gains": {k: initialization.gain(accuracy, k) for k in (min(sizes.start_steps), max(sizes.start_steps))},
+            "best": accuracy[BAYES_MIXTURE, 0, MIXTURE].interval(),
+        },
+        files={"exactness": exactness.as_text(table), "disagreement": space.disagreement_table(decided)},
     )
 
 

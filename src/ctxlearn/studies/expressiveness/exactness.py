@@ -197,51 +197,31 @@ def slug(group: str) -> str:
     return words.lower().replace(" ", "-")
 
 
-def section(table: pd.DataFrame, numbers: lab.Numbers) -> lab.Section:
-    """The table of constructions, and the one case that they do not cover."""
-    groups = {str(group): own for group, own in table.groupby("group", sort=False)}
-    return lab.Section(
-        "Transformers written by hand",
-        [
-            "Each learner, trained or as it is, was turned into the weights of an ordinary in-context transformer"
-            " (ctxlearn.expressiveness.construct). The error is the largest absolute difference of their log-probabilities in"
-            f" one precision, over {lab.count(n_contexts(groups[table['group'][0]]), 'context')} of"
-            f" {', '.join(map(str, LENGTHS))} points: of four families as drawn, with one point of one class, and with none.",
-            "One case is not covered: under a causal mask no point hears of those after it, so from the second gradient step on"
-            " its residual is not that of gradient descent. The second table is what that costs.",
-        ],
-        tables=[_construction_table(groups), _causal_table(numbers)],
-    )
-
-
-def _construction_table(groups: Mapping[str, pd.DataFrame]) -> lab.Table:
-    columns = ["learner", "blocks", "width", "heads", "attention", "masks"]
+def construction_table(table: pd.DataFrame) -> list[dict[str, str]]:
+    """One row per group: its size, its masks, and its largest errors."""
     rows = []
-    for group, own in groups.items():
+    for group, own in table.groupby("group", sort=False):
         steps = f", k = {steps_of(own)} steps" if own["name"].nunique() > 1 else ""
-        listed = [", ".join(map(str, dict.fromkeys(own[size]))) for size in ("blocks", "width", "heads")]
-        errors = [f"{e:.1e}" if e else "0, bit for bit" for e in (own["error64"].max(), own["error32"].max())]
-        log_odds = f"{own['log_odds'].max():.1f}"
-        rows.append([group + steps, *listed, own["attention"].iloc[-1], masks_of(own), *errors, log_odds])
-    return lab.Table(
-        "Constructions: size, masks under which they are exact, and largest error measured",
-        [*columns, "largest error, float64", "largest error, float32", "largest log-odds"],
-        rows,
-    )
+        errors = {f"largest error, float{bits}": own[f"error{bits}"].max() for bits in (64, 32)}
+        rows.append(
+            {"learner": f"{group}{steps}"}
+            | {size: ", ".join(map(str, dict.fromkeys(own[size]))) for size in ("blocks", "width", "heads")}
+            | {"attention": own["attention"].iloc[-1], "masks": masks_of(own)}
+            | {words: f"{error:.1e}" if error else "0, bit for bit" for words, error in errors.items()}
+            | {"largest log-odds": f"{own['log_odds'].max():.1f}"}
+        )
+    return rows
 
 
-def _causal_table(numbers: lab.Numbers) -> lab.Table:
+def causal_table(numbers: lab.Numbers) -> list[dict[str, str]]:
+    """What a causal mask costs, one row per kind and number of steps."""
     rows = []
     for _, kind, steps in (key for key in numbers.measured if key[0] == CAUSAL_ERROR):
         lost = numbers.array(CAUSAL_ERROR, kind, steps, name="lost").reshape(-1, len(LENGTHS) - 1)
-        cells = [f"{_small(mean)} / {_small(most)}" for mean, most in zip(lost.mean(0), lost.max(0), strict=True)]
-        rows.append([f"{kind} ({'output' if kind == LEAST_SQUARES else 'probability'}), k = {steps}", *cells])
-    return lab.Table(
-        "Gradient descent on the inputs under a causal mask: mean / largest |difference| from the learner, for class 1, by"
-        " length of the context (class-prototype tasks)",
-        ["", *(f"n = {n}" for n in LENGTHS[1:])],
-        rows,
-    )
+        each = zip(LENGTHS[1:], lost.mean(0), lost.max(0), strict=True)
+        words = f"{kind} ({'output' if kind == LEAST_SQUARES else 'probability'}), k = {steps}"
+        rows.append({"": words, **{f"n = {n}": f"{_small(mean)} / {_small(most)}" for n, mean, most in each}})
+    return rows
 
 
 def _small(value: float) -> str:

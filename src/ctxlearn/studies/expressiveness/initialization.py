@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ctxlearn import lab
 from ctxlearn.expressiveness.initialization import StartsAsProtoNet
@@ -54,7 +55,7 @@ def cells(
 
 def accuracies(numbers: lab.Numbers) -> lab.Samples:
     """By arm, number of steps and "mixture": accuracy in %, mean over n >= 1."""
-    return numbers["score"].map(lambda found: 100 * found.averaged())
+    return numbers["score"].averaged(100)
 
 
 def gain(accuracy: lab.Samples, steps: int, baseline: str = RANDOM) -> lab.Paired:
@@ -91,40 +92,24 @@ def results(accuracy: lab.Samples) -> pd.DataFrame:
     return lab.Samples(arms).frame("learner", "trained_on", "family")
 
 
-def section(accuracy: lab.Samples, steps: Sequence[int]) -> lab.Section:
-    """Accuracy against steps from each start."""
-    budgets = (0, *steps)
-    best = accuracy[BAYES_MIXTURE, 0, MIXTURE].interval()
-    found = {(arm, f"{k:,}"): accuracy[arm, k, MIXTURE].interval() for arm in ARMS for k in budgets}
-    scales = {"whole scale": (45, 101), "near the ceiling": (best.value - 6, best.value + 1)}
+def starts_figure(accuracy: lab.Samples, steps: Sequence[int]) -> Figure:
+    """Accuracy against steps from each start, on two scales."""
+    best = accuracy[BAYES_MIXTURE, 0, MIXTURE].mean()
+    shown = lab.interval_rows({(arm, f"{k:,}"): accuracy[arm, k, MIXTURE] for arm in ARMS for k in steps}, "arm steps")
+    scales = {"whole scale": (45, 101), "near the ceiling": (best - 6, best + 1)}
     figure, axes = lab.grid(1, 2, width=9.8, height=4.6)
     for axis, (title, limits) in zip(axes[0], scales.items(), strict=True):
-        lab.draw_lines(axis, lab.interval_rows(found, "arm steps"), x="steps", by="arm", styles=STYLES)
-        lab.draw_levels(axis, {BAYES_MIXTURE: best.value, "chance": 50}, STYLES)
-        axis.set_ylim(*limits)
-        axis.set_xlim(-0.25, len(budgets) - 0.75)
-        axis.set_xlabel("training steps on the mixture")
-        axis.set_title(title, loc="left", fontsize=10)
+        lab.draw_lines(axis, shown, x="steps", by="arm", styles=STYLES)
+        lab.draw_levels(axis, {BAYES_MIXTURE: best, "chance": 50}, STYLES)
+        lab.name_axes(axis, "training steps on the mixture", title=title, y_range=limits)
+        axis.set_xlim(-0.25, len(steps) - 0.75)
     axes[0][0].set_ylabel("accuracy (%), mean over n >= 1")
     lab.shared_legend(figure, axes[0][0], 5)
-    rows = [[arm, *(lab.cell(found[arm, f"{k:,}"]) for k in budgets)] for arm in ARMS]
-    rows.append(["as ProtoNet minus at random", *(lab.cell(gain(accuracy, k).interval(), sign=True) for k in budgets)])
-    drawn = lab.Figure(
-        "starts",
-        figure,
-        "Accuracy on new tasks of the mixture after trainings of growing length. Bands: 95 % intervals.",
-        "Accuracy against training steps for three starts, between chance and the Bayes predictor; see the table.",
-    )
-    columns = ["", *(f"{k:,} steps" for k in budgets)]
-    return lab.Section(
-        "What a construction is worth as a start",
-        [
-            "The first transformer is written to be ProtoNet on the inputs themselves, the nearest-class-mean rule, with spare"
-            " width and hidden units. The second has the same architecture (2 blocks, the attention kinds that ProtoNet needs,"
-            " no normalisation) and random weights. The third is the in-context model of the other studies, 6 standard blocks."
-            " All see the same tasks for as many steps; each number of steps is a training whose learning rate falls to zero.",
-            f"The Bayes predictor of the mixture, the ceiling, has {lab.cell(best)} % on {best.n_tasks:,} of these tasks.",
-        ],
-        [drawn],
-        [lab.Table("Accuracy in %, mean over n >= 1, with 95 % interval", columns, rows)],
-    )
+    return figure
+
+
+def starts_table(accuracy: lab.Samples, steps: Sequence[int]) -> list[dict[str, str]]:
+    """The same as numbers, and what starting as ProtoNet is worth."""
+    rows = [{"": arm, **{f"{k:,} steps": lab.cell(accuracy[arm, k, MIXTURE]) for k in steps}} for arm in ARMS]
+    worth = {f"{k:,} steps": lab.cell(gain(accuracy, k), sign=True) for k in steps}
+    return [*rows, {"": "as ProtoNet minus at random", **worth}]

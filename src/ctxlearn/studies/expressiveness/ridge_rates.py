@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from ctxlearn import lab
 from ctxlearn.expressiveness import construct
@@ -40,6 +41,7 @@ class Rates(NamedTuple):
     error: dict[str, np.ndarray]
     bound: dict[str, np.ndarray]
     kappa: float
+    penalty: float = PENALTY
 
 
 def measurements(n_tasks: int, steps: Sequence[int]) -> list[lab.Measurement]:
@@ -103,44 +105,36 @@ def claims(rates: Rates) -> list[lab.Claim]:
     return lab.together("ridge", says)
 
 
-def section(rates: Rates) -> lab.Section:
-    """Error against exact ridge regression by blocks."""
-    curves, styles = {}, {}
+def curves(rates: Rates) -> dict[str, tuple[np.ndarray, lab.Style]]:
+    """By what they are: errors by number of steps, and how they are drawn."""
+    found = {}
     for name, colour, marker in ((EQUAL, lab.ORANGE, "o"), (CHEBYSHEV, lab.BLUE, "s")):
         error = rates.error[name]
-        for words, values, style in (
-            ("mean over tasks", error.mean(0), lab.Style(colour, marker=marker)),
-            ("worst task", error.max(0), lab.Style(colour, ":", marker=marker, width=0.8)),
-            ("the rate", rates.bound[name], lab.Style(colour, "--", width=1.0)),
-        ):
-            curves[f"{name}: {words}"], styles[f"{name}: {words}"] = values, style
-    table = pd.concat(pd.DataFrame({"k": rates.steps, "mean": v, "line": line}) for line, v in curves.items())
+        found[f"{name}: mean over tasks"] = (error.mean(0), lab.Style(colour, marker=marker))
+        found[f"{name}: worst task"] = (error.max(0), lab.Style(colour, ":", marker=marker, width=0.8))
+        found[f"{name}: the rate"] = (rates.bound[name], lab.Style(colour, "--", width=1.0))
+    return found
+
+
+def rates_figure(rates: Rates) -> Figure:
+    """Error against exact ridge regression by blocks."""
+    shown = curves(rates)
+    table = pd.concat(pd.DataFrame({"k": rates.steps, "mean": v, "line": line}) for line, (v, _) in shown.items())
     figure, ((axis,),) = lab.grid(1, 1, width=6.4, height=4.9)
+    styles = {line: style for line, (_, style) in shown.items()}
     lab.draw_lines(axis, table, x="k", by="line", styles=styles, spread="none")
     lab.draw_levels(axis, {"answering 0": 1.0}, {"answering 0": lab.Style(lab.GREY, lab.DOTTED)})
-    axis.set_yscale("log")
+    words = ("gradient steps, k = blocks", "error against exact ridge (relative)")
+    lab.name_axes(axis, *words, title=f"d = {FEATURES}, n = {CONTEXT}", log="y")
     axis.set_xscale("log", base=2)
     axis.set_xticks(rates.steps, [str(k) for k in rates.steps])
-    axis.set_xlabel("gradient steps, k = blocks")
-    axis.set_ylabel("error against exact ridge (relative)")
     lab.shared_legend(figure, axis, 2)
-    axis.set_title(f"d = {FEATURES}, n = {CONTEXT}", loc="left", fontsize=10)
-    drawn = lab.Figure(
-        "ridge-rates",
-        figure,
-        "Distance of the transformer's linear predictor from exact ridge regression, |W_k - W| / |W|: mean and worst of"
-        f" {len(rates.error[EQUAL])} linear tasks, beside the rates.",
-        "Error against the number of blocks, falling as the rates say: faster with Chebyshev's steps; see the table.",
-    )
-    rows = [[line, *(f"{value:.1e}" for value in values)] for line, values in curves.items()]
-    return lab.Section(
-        "Ridge regression by gradient steps",
-        [
-            "A transformer of k blocks does k gradient steps and comes as near to ridge regression as they do. If the curvatures"
-            f" of all contexts lie between l and u, with kappa = u / l = {rates.kappa:.1f} here (penalty {PENALTY:g}), k steps of"
-            " size 2 / (l + u) leave at most ((kappa - 1) / (kappa + 1))^k of the error, and Chebyshev's step sizes at most"
-            " 2 ((sqrt kappa - 1) / (sqrt kappa + 1))^k."
-        ],
-        [drawn],
-        [lab.Table("Relative error |W_k - W| / |W|", ["", *(f"k = {k}" for k in rates.steps)], rows)],
-    )
+    return figure
+
+
+def rates_table(rates: Rates) -> list[dict[str, str]]:
+    """The same as numbers."""
+    return [
+        {"": line, **{f"k = {k}": f"{value:.1e}" for k, value in zip(rates.steps, values, strict=True)}}
+        for line, (values, _) in curves(rates).items()
+    ]

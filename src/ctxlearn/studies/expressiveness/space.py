@@ -182,42 +182,18 @@ def claims(decided: lab.Samples) -> list[lab.Claim]:
     ]
 
 
-def section(decided: lab.Samples, lengths: Sequence[int]) -> lab.Section:
-    """The maps, and the in-context models' nearest algorithms."""
-    several = len(decided[MIXED, RADIAL].seeds) > 1
-    figures, facts = [], []
+def maps(decided: lab.Samples) -> dict[str, tuple[str, Figure]]:
+    """Maps of all learners by the name of their file: how well they fit, and the drawing."""
+    found = {}
     for places, name, words in (
         (tuple(FAMILIES), "space", "probes: the three training families"),
         ((RADIAL,), "space-radial", "probes: radial tasks (nothing was trained on them)"),
     ):
         shared = shared_probes(decided, places)
         plane = embed_in_plane(distance_matrix(shared))
-        facts.append(f"{words}: stress {plane.stress:.2f}, correlation {plane.correlation:.2f}")
-        figures.append(
-            lab.Figure(
-                name,
-                draw_plane(list(shared), plane.points, words),
-                f"Learning algorithms as points: the nearer, the more often they decide alike ({facts[-1]}). ICL: in-context"
-                " transformer; after a colon: what it was trained on"
-                + ("; circles without a label: the same model from other training seeds." if several else "."),
-                "A map of learning algorithms; distances are shares of decisions that differ. See the table of nearest"
-                " algorithms.",
-            )
-        )
-    return lab.Section(
-        "The space of learning algorithms",
-        [
-            "Every learner was shown the same contexts and asked about the same points. The distance of two learners is the"
-            f" share of decisions in which they differ, in % (a tie counts half): {N_QUERIES} points after each context of"
-            f" {', '.join(map(str, lengths))} labelled points. Decisions and not probabilities: being as right but less sure"
-            " would dominate those.",
-            "The maps draw these distances as well as two dimensions can (metric scaling; stress 0 is perfect): "
-            f"{'; '.join(facts)}. Read the tables for single distances. Bayes of a family, asked about other families' tasks,"
-            f" believes in its own.{_between_seeds(decided)}",
-        ],
-        figures,
-        [_nearest_table(decided, several), _own_table(decided)],
-    )
+        fit = f"{words}: stress {plane.stress:.2f}, correlation {plane.correlation:.2f}"
+        found[name] = (fit, draw_plane(list(shared), plane.points, words))
+    return found
 
 
 def draw_plane(names: Sequence[str], points: np.ndarray, title: str) -> Figure:
@@ -257,46 +233,36 @@ def _label(name: str) -> str:
     return name
 
 
-def _between_seeds(decided: lab.Samples) -> str:
-    """How far apart trainings of the same model are."""
-    same = [n for n in shared_probes(decided, (RADIAL,)) if n == MIXED or n.startswith(f"{MIXED}, seed ")]
-    if len(same) < 2:
-        return ""
+def between_seeds(decided: lab.Samples) -> list[str]:
+    """How often trainings of the mixture's model differ, in %: on the three families, and on radial; [] for one seed."""
     shares = []
     for places in (tuple(FAMILIES), (RADIAL,)):
         shared = shared_probes(decided, places)
-        gaps = [100 * np.abs(shared[a] - shared[b]).mean() for a, b in combinations(same, 2)]
-        shares.append(f"{np.mean(gaps):.1f} %")
-    return (
-        f" Two trainings of the mixture's model with different seeds differ in {shares[0]} of the decisions on the three"
-        f" families and in {shares[1]} on radial tasks (mean over pairs of {len(same)} seeds, the same probes)."
-    )
+        same = [probes for name, probes in shared.items() if name == MIXED or name.startswith(f"{MIXED}, seed ")]
+        gaps = [100 * np.abs(one - other).mean() for one, other in combinations(same, 2)]
+        shares += [f"{np.mean(gaps):.1f}"] if gaps else []
+    return shares
 
 
-def _nearest_table(decided: lab.Samples, several: bool) -> lab.Table:
+def nearest_table(decided: lab.Samples) -> list[dict[str, str]]:
     """The four nearest algorithms of each in-context model, at home and on radial tasks."""
     rows = []
     for trained_on, home in HOMES.items():
         for places, words in ((home, "own" if len(home) == 1 else "the three families"), ((RADIAL,), RADIAL)):
             found = nearest(decided, f"{ICL} on {trained_on}", places, 4)
-            rows.append([trained_on, words, *(f"{name}: {lab.cell(interval, 1)}" for name, interval in found)])
-    return lab.Table(
-        "Each in-context model's nearest algorithms: disagreement in %, with 95 % interval over probe tasks"
-        + (" and seeds" if several else ""),
-        ["in-context model trained on", "probes", "nearest", "second", "third", "fourth"],
-        rows,
-    )
+            cells = [f"{name}: {lab.cell(interval, 1)}" for name, interval in found]
+            ranks = dict(zip(("nearest", "second", "third", "fourth"), cells, strict=True))
+            rows.append({"in-context model trained on": trained_on, "probes": words, **ranks})
+    return rows
 
 
-def _own_table(decided: lab.Samples) -> lab.Table:
+def mixed_table(decided: lab.Samples) -> list[dict[str, str]]:
     """How far the mixture's model is from the Bayes predictors and from itself trained on one family."""
     rows = []
     for place in (*FAMILIES, RADIAL):
-        others = [BAYES_MIXTURE, bayes_of(place), *([f"{ICL} on {place}"] if place in FAMILIES else [])]
-        cells = [lab.cell(disagreement(decided, MIXED, other, (place,)).interval(), 1) for other in others]
-        rows.append([place, *cells, *["there is none"] * (3 - len(cells))])
-    return lab.Table(
-        "The in-context model trained on the mixture: disagreement in % with",
-        ["probes", "Bayes of the mixture", "Bayes of the family", "in-context model trained on the family"],
-        rows,
-    )
+        others = {"Bayes of the mixture": BAYES_MIXTURE, "Bayes of the family": bayes_of(place)}
+        row = {words: lab.cell(disagreement(decided, MIXED, who, (place,)), 1) for words, who in others.items()}
+        own = f"{ICL} on {place}"
+        alone = lab.cell(disagreement(decided, MIXED, own, (place,)), 1) if place in FAMILIES else "there is none"
+        rows.append({"probes": place, **row, "in-context model trained on the family": alone})
+    return rows

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from ctxlearn import lab
 from ctxlearn.evaluation.queries import score_queries
@@ -26,7 +25,8 @@ from ctxlearn.studies.images.settings import (
     fresh_learner,
     shifted,
 )
-from ctxlearn.tasks import Labelled, TaskFamily, glyphs
+from ctxlearn.tasks import TaskFamily, glyphs
+from ctxlearn.tasks.digits import digits
 
 SCRIPTS, DIGITS = "unseen scripts", "handwritten digits"
 NEW_ALPHABETS, NEW_KINDS = "unseen alphabets", "syllabaries and logographs"
@@ -41,14 +41,6 @@ def families(way: int) -> dict[str, Callable[[int], TaskFamily]]:
 def scripts(way: int, kinds: Sequence[str] | None = None) -> TaskFamily:
     """Scripts of the test split, of some kinds or of all."""
     return glyphs("test", way, None if kinds is None else list(kinds))
-
-
-def digits(way: int) -> Labelled:
-    """scikit-learn's handwritten digits, 8 x 8 pixels, scaled to the glyphs' size: handwriting that nobody here rendered."""
-    x, y = load_digits(return_X_y=True)
-    small = torch.from_numpy(x.astype(np.float32) / 16).view(-1, 1, 8, 8)
-    large = torch.nn.functional.interpolate(small, size=(24, 24), mode="bilinear")
-    return Labelled(torch.nn.functional.pad(large, (2, 2, 2, 2)), y, way)
 
 
 def episode_measurements(
