@@ -5,6 +5,7 @@ from ctxlearn.references.classical import Chance, LogisticRegression, NearestNei
 from ctxlearn.references.descent import GradientDescent
 from ctxlearn.references.domains import DomainBayes
 from ctxlearn.references.ensemble import Ensemble
+from ctxlearn.references.gate import TrainedGate, fit_gate
 from ctxlearn.references.linear import Averaging, Ridge
 from ctxlearn.references.linear_gaussian import LinearGaussian
 from ctxlearn.references.linear_pool import LinearPool
@@ -30,4 +31,6 @@ __all__ = [
     "MeanThreshold",
     "NearestNeighbor",
     "Ridge",
+    "TrainedGate",
+    "fit_gate",
 ]

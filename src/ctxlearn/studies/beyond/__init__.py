@@ -74,7 +74,7 @@ class Sizes:
 
     Attributes:
         counts: K, numbers of training families.
-        n_draws: draws of families; three hold out each of the twelve once.
+        n_draws: draws of families, a multiple of three: three hold out each of the twelve once.
         steps: optimiser steps of a specialist; a model of K families takes sqrt K times as many.
         tasks_per_step: B.
         n_points: N points per training task.
@@ -116,7 +116,7 @@ class Sizes:
 
 PROFILES = {
     "smoke": Sizes((1, 2), 2, 2, 4, 8, 8, 1, (2, 4), 4, 4, 2, 8, 2),
-    "quick": Sizes((1, 2, 4, 8), 3, 400, 32, 32, 32, 3, (4, 13, 22, 31), 64, 48, 16, 768, 120),
+    "quick": Sizes((1, 2, 4, 8), 6, 400, 32, 32, 32, 3, (4, 13, 22, 31), 48, 48, 16, 512, 100),
     "paper": Sizes((1, 2, 4, 8), 12, 20_000, 128, 64, 128, 6, (4, 10, 17, 24, 31), 1000, 128, 200, 16_384, 3000),
 }
 

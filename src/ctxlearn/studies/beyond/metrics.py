@@ -12,10 +12,9 @@ from torch import Tensor
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import score_output
 from ctxlearn.learners import Learner
-from ctxlearn.references import BayesOptimal
+from ctxlearn.references import BayesOptimal, TrainedGate, fit_gate
 from ctxlearn.references.selection import leave_one_out
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.beyond.gate import TrainedGate, fit_gate
 from ctxlearn.tasks import TaskFamily
 
 Options = Mapping[str, Any]
@@ -69,7 +68,7 @@ def gates(
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Measures for each place "soft", "hard" and "any" (accuracy of the best answer to each query), (T, L) each."""
-    soft = fit_gate(learners, source, training, seed)
+    soft = fit_gate(learners, source, **training, seed=seed)
     found = {}
     for place, family in places.items():
         tasks = tasks_of(family, options)
