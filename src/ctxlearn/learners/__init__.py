@@ -12,6 +12,7 @@ from ctxlearn.learners.guided import Blended, Guided
 from ctxlearn.learners.maml import MAML
 from ctxlearn.learners.metric import MatchNet, ProtoNet
 from ctxlearn.learners.quantiles import quantile_levels
+from ctxlearn.learners.recurrent import InContextRecurrent
 from ctxlearn.learners.scaled import ContextScaled
 from ctxlearn.learners.transformer import InContextTransformer
 from ctxlearn.learners.ways import MoreWays
@@ -33,6 +34,7 @@ __all__ = [
     "Functional",
     "GradientAdaptation",
     "Guided",
+    "InContextRecurrent",
     "InContextTransformer",
     "Learner",
     "MatchNet",

@@ -35,8 +35,8 @@ class BayesOptimal(Learner):
     """The predictor that no learner can beat on tasks of a family: p(y_q | context, x_q), averaged over the posterior.
 
     The query's x is evidence too, each query on its own. Exact for `Amortization` and `Radial` (any d and scale),
-    two-class `PairwiseMetric` in the plane, `HalfPlane`, `Xor`, `RotatedAmortization` at one angle, a finite pool of tasks, and
-    mixtures of these; for any other family with
+    two-class `PairwiseMetric` in the plane, `HalfPlane`, `Xor`, `RotatedAmortization` at one angle, finitely many tasks (a pool, or a
+    family with `hypotheses`), and mixtures of these; for any other family with
     `log_likelihood` and `log_prior` by importance sampling, then sequential Monte Carlo. A mixture's families are
     weighted by their evidence. For `LinearRegression` (and there alone in regression) the exact posterior mean. A label
     that a rule excludes counts e^-15 and not 0, so no context is impossible. Everything is computed
@@ -238,6 +238,10 @@ def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) 
     if kind is Pool and isinstance(family, Pool):
         _check_likelihood(family.family, ("log_likelihood",))
         return PoolInference(family.family, family.parameters)
+    every = family.hypotheses()
+    if every is not None:
+        _check_likelihood(family, ("log_likelihood", "log_prior"))
+        return PoolInference(family, every, weighted=True)
     known = exact_inference(family) if exact else None
     if known is not None:
         return known

@@ -37,7 +37,8 @@ class TrainedGate(Committee):
 
     Args:
         learners: two or more classifiers of flat inputs, in a mapping by name or in a list; their weights are frozen.
-        hard: ask the learner of the largest weight alone, in place of mixing the probabilities.
+        hard: ask the learner of the largest weight alone, in place of mixing the probabilities. This has no gradient: train a
+            soft gate and set its attribute `hard`.
         width: of the gate.
         depth: its blocks.
         seed: of its initial weights.
@@ -73,7 +74,7 @@ class TrainedGate(Committee):
             blocks=blocks,
             mask="causal",
             seed=seed,
-        )
+        ).requires_grad_(not hard)
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> Gated:
         x, y = self.check_context(context_x, context_y)

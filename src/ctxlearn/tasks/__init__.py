@@ -2,6 +2,7 @@
 
 from ctxlearn.tasks.augmented import Augmented
 from ctxlearn.tasks.base import Mixture, TaskFamily
+from ctxlearn.tasks.boolean import DNF, Conjunction, Disjunction, Parity, SparseDisjunction, SparseMajority
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
@@ -25,13 +26,16 @@ from ctxlearn.tasks.regression import DecisionTree, LinearRegression, SparseLine
 from ctxlearn.tasks.tabular import TabularClassification, TabularRegression, WideClassification, WideRegression
 
 __all__ = [
+    "DNF",
     "Amortization",
     "Augmented",
     "Band",
     "Checkerboard",
     "Circle",
     "ClassPrototype",
+    "Conjunction",
     "DecisionTree",
+    "Disjunction",
     "Domain",
     "Domains",
     "GaussianHalfSpaces",
@@ -45,6 +49,7 @@ __all__ = [
     "Mixture",
     "OffsetHalfPlane",
     "PairwiseMetric",
+    "Parity",
     "Pool",
     "Pooled",
     "QuadraticForm",
@@ -52,7 +57,9 @@ __all__ = [
     "RotatedAmortization",
     "RotatedEllipse",
     "ScaledInputs",
+    "SparseDisjunction",
     "SparseLinearRegression",
+    "SparseMajority",
     "Stripes",
     "TabularClassification",
     "TabularRegression",
