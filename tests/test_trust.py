@@ -254,7 +254,7 @@ def test_no_learner_out_of_a_file_reads_files_of_this_machine(tmp_path, monkeypa
     monkeypatch.setattr("ctxlearn.tasks.written.folder_images", lambda *_: pytest.fail("files were looked at"))
     images = {"class_path": "ctxlearn.tasks.images.ImageFolder", "init_args": {"path": "/"}}
     family = {"class_path": "ctxlearn.tasks.domains.Pooled", "init_args": {"domains": images}}
-    recipe = {"class_path": "ctxlearn.references.classical.Chance", "init_args": {"family": family}}
+    recipe = {"class_path": "ctxlearn.baselines.chance.Chance", "init_args": {"family": family}}
     with pytest.raises(ValueError, match="ImageFolder reads files of this machine"):
         load(strangers.run(tmp_path / "run", recipe, {}))
 

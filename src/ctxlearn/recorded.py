@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ctxlearn.checks import describe
+from ctxlearn.moved import with_first_names
 from ctxlearn.trust import find_class, is_trusted, placed
 
 
@@ -163,7 +164,7 @@ DATACLASSES = (
     "ctxlearn.language.loading.LoRA",
     "ctxlearn.language.text_format.TextFormat",
     "ctxlearn.learners.blocks.BlockConfig",
-    "ctxlearn.learners.gradient.GradientAdaptation",
+    "ctxlearn.inner_loop.gradient.GradientAdaptation",
     "ctxlearn.training.config.TrainingConfig",
 )
 """The dataclasses of ctxlearn that are arguments; no other one of anybody's is built, unless its module is trusted."""
@@ -248,5 +249,7 @@ def _built(cls: type, arguments: dict[str, Any], place: str) -> Any:
 
 
 def digest(data: Any) -> str:
-    """SHA-256 of JSON-able data in its canonical form."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """SHA-256 of JSON-able data in its canonical form; classes that have moved count under their first import paths."""
+    return hashlib.sha256(
+        json.dumps(with_first_names(data), sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()

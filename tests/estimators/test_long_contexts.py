@@ -7,6 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toy_tables import blobs
 
 from ctxlearn import InContextClassifier
+from ctxlearn.inner_loop.functional import DifferentiableAttention
 from ctxlearn.learners import (
     Advised,
     BlockConfig,
@@ -16,7 +17,6 @@ from ctxlearn.learners import (
     advised,
     attention,
 )
-from ctxlearn.learners.functional import DifferentiableAttention
 
 FORMS = [
     {},

@@ -62,13 +62,13 @@ def largest_error(learner, built, arguments):
 @given(
     **SIZES,
     n_classes=st.one_of(st.none(), CLASSES),
-    similarity=st.sampled_from(["cosine", "dot"]),
+    similarity=st.sampled_from(["cosine", "dot", "scaled_cosine"]),
     summed=st.booleans(),
     mask=st.sampled_from(MASKS),
 )
 def test_matchnet(d, n, width, encoder, seed, n_classes, similarity, summed, mask):
     summed = summed and n_classes is not None
-    if n_classes is None and similarity == "cosine":
+    if n_classes is None and similarity != "dot":
         mask = "context"
     attention = "sum" if summed else "softmax"
     learner = MatchNet(d, n_classes, encoder_of(encoder, d, width), similarity, attention, width, seed).double()

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch.func import functional_call
 
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.learners import GradientAdaptation, InContextRecurrent, MissingAware
-from ctxlearn.learners.functional import Functional
+from ctxlearn.inner_loop import Functional, GradientAdaptation
+from ctxlearn.learners import InContextRecurrent, MissingAware
 from ctxlearn.learners.mixers import MIXERS, WINDOW
 from ctxlearn.learners.scan import Writes, ask, scan
 from ctxlearn.tasks import HalfPlane, LinearRegression

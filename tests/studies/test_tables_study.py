@@ -15,14 +15,16 @@ from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, l
 from ctxlearn.real_tables.models import MAJORITY, NAMES, RANKED, SHIPPED
 from ctxlearn.real_tables.preprocessing import Encoder
 from ctxlearn.real_tables.ranking import Lead, critical_difference, groups, rank, table_scores
+from ctxlearn.real_tables.scoring import MEASURES
 from ctxlearn.real_tables.sources import KNOWN, TABLES, TablesMissing, is_development
 from ctxlearn.real_tables.splits import MOST_QUERIES, SIZES, draw_rows, sizes_for
+from ctxlearn.real_tables.summaries import calibration_error
 from ctxlearn.real_tables.tasks import FEWEST_ROWS, LARGEST_SHARE, SMALLEST_CLASS, TASKS, task_data
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.tables import STUDY
 from ctxlearn.studies.tables.claims import decide_claims
-from ctxlearn.studies.tables.metrics import MEASURES, measure
-from ctxlearn.studies.tables.page import calibration_error, ranks_section, tasks_section, times_section
+from ctxlearn.studies.tables.metrics import Measured, measure
+from ctxlearn.studies.tables.page import page_of
 from ctxlearn.studies.tables.settings import DEVELOPMENT, PROFILES, UNTOUCHED
 
 BY_NAME = {task.name: task for task in TASKS}
@@ -295,14 +297,15 @@ def test_the_lead_is_over_the_best_rival_and_alike_learners_are_joined():
     assert groups(apart) == []
 
 
-def test_sections_are_drawn_with_labelled_axes_and_every_learner():
-    draws = made_up(0.03)
-    for section in (ranks_section(draws, SIZES), times_section(draws, SIZES)):
-        for figure in section.figures:
-            assert len(figure.alternative) > 20
-            for axis in figure.drawing.axes:
-                assert figure.name == "tables-ranks" or (axis.get_xlabel() and axis.get_ylabel())
-    listed = tasks_section(draws, UNTOUCHED, SIZES).tables
+def test_figures_have_labelled_axes_and_tables_every_learner_and_task():
+    counts = [{"learner": name, "n_context": n} for name in NAMES for n in SIZES]
+    calibration = pd.DataFrame(counts).assign(task=UNTOUCHED[0].name, bin=9, answers=100, confidence=95, right=90)
+    page = page_of(PROFILES["quick"], Measured(made_up(0.03), calibration))
+    for figure in (figure for section in page.sections for figure in section.figures):
+        assert len(figure.alternative) > 20
+        for axis in figure.drawing.axes:
+            assert figure.name == "tables-ranks" or (axis.get_xlabel() and axis.get_ylabel())
+    listed = [table for section in page.sections if section.title == "Every task" for table in section.tables]
     assert [len(table.rows) for table in listed] == [len(RANKED) - 1, len(UNTOUCHED), len(UNTOUCHED)]
 
 

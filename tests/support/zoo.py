@@ -195,7 +195,7 @@ def trained_learners():
         zoo[f"ProtoNet, {name} encoder"] = ProtoNet(2, 3, encoder=encoder, width=8)
         zoo[f"CNP, {name} encoder"] = CNP(2, 3, encoder=encoder, width=8)
         zoo[f"MAML, {name} encoder"] = MAML(2, 3, encoder=encoder, width=8)
-        for similarity in ("cosine", "dot"):
+        for similarity in ("cosine", "dot", "scaled_cosine"):
             for attention in ("softmax", "sum"):
                 zoo[f"MatchNet, {similarity}, {attention}, {name} encoder"] = MatchNet(
                     2, 3, encoder=encoder, similarity=similarity, attention=attention, width=8

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,13 @@ from ctxlearn.recorded import Recorded
 
 State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
+
+
+class Context(NamedTuple):
+    """A context as it came: x (B, n, *shape) and y (B, n)."""
+
+    x: Tensor
+    y: Tensor
 
 
 class Learner(Recorded, nn.Module, ABC):

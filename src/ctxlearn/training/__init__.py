@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
+    from ctxlearn.inner_loop.fine_tuning import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.inner_loop.meta_learning import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.storage import CorruptFileError, StorageError
-    from ctxlearn.training.adaptation import Adaptation, adapt_to_domain, adaptation_of
     from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
     from ctxlearn.training.config import TrainingConfig
     from ctxlearn.training.curriculum import Curriculum
-    from ctxlearn.training.domains import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.training.folder import RunFolderError
     from ctxlearn.training.lengths import LastPoints, VariedLengths
     from ctxlearn.training.listing import runs
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from ctxlearn.training.start import run_settings, train
 
 _HOMES = {
-    "Adaptable": "ctxlearn.training.domains",
-    "Adaptation": "ctxlearn.training.adaptation",
+    "Adaptable": "ctxlearn.inner_loop.meta_learning",
+    "Adaptation": "ctxlearn.inner_loop.fine_tuning",
     "AllPrefixes": "ctxlearn.training.objective",
     "Callback": "ctxlearn.training.callbacks",
     "CorruptFileError": "ctxlearn.storage",
     "Curriculum": "ctxlearn.training.curriculum",
-    "DomainBatch": "ctxlearn.training.domains",
-    "DomainSource": "ctxlearn.training.domains",
+    "DomainBatch": "ctxlearn.inner_loop.meta_learning",
+    "DomainSource": "ctxlearn.inner_loop.meta_learning",
     "FamilySource": "ctxlearn.training.sources",
     "HardestTasks": "ctxlearn.training.objective",
     "LastPoints": "ctxlearn.training.lengths",
-    "MetaAdaptation": "ctxlearn.training.domains",
+    "MetaAdaptation": "ctxlearn.inner_loop.meta_learning",
     "Objective": "ctxlearn.training.objective",
     "Plan": "ctxlearn.training.plans",
     "Prediction": "ctxlearn.training.objective",
@@ -56,8 +56,8 @@ _HOMES = {
     "TrainingDiverged": "ctxlearn.training.loop",
     "VariedLengths": "ctxlearn.training.lengths",
     "WeightsAndBiases": "ctxlearn.training.callbacks",
-    "adapt_to_domain": "ctxlearn.training.adaptation",
-    "adaptation_of": "ctxlearn.training.adaptation",
+    "adapt_to_domain": "ctxlearn.inner_loop.fine_tuning",
+    "adaptation_of": "ctxlearn.inner_loop.fine_tuning",
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
     "read_run": "ctxlearn.training.run",

@@ -53,6 +53,9 @@ class Curriculum(Source):
             self._check(name, plan)
         self._made: tuple[dict[str, float], TaskFamily] = ({}, family)
 
+    def numbers(self, shards: int) -> dict[str, int]:
+        return {"tasks_per_step": self.n_tasks * shards, "n_points": self.n_points}
+
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Tasks:
         values = {name: plan.value(step) for name, plan in self.plans.items()}
         n_points = int(values.pop(N_POINTS, self.n_points))

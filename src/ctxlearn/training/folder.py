@@ -18,9 +18,11 @@ import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from ctxlearn import __version__
 from ctxlearn.atomic import make_folder, reason
 from ctxlearn.checks import describe
 from ctxlearn.escaping import printable
+from ctxlearn.moved import with_current_names
 from ctxlearn.plain_data import from_yaml
 from ctxlearn.recorded import digest
 from ctxlearn.storage import (
@@ -38,6 +40,10 @@ LOCK_SECONDS = 20.0
 
 class RunFolderError(ValueError):
     """A folder that holds another run, or none."""
+
+
+class LibraryVersionWarning(UserWarning):
+    """A run goes on, or is taken as finished, that another version of the library began."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class RunFolder:
         self.model = self.path / "model.safetensors"
         self.checkpoints = self.path / "checkpoints"
         self.weights = self.path / "weights"
+        self.version: str | None = None
         self._held: IO[bytes] | None = None
 
     @contextmanager
@@ -88,7 +95,12 @@ class RunFolder:
         try:
             with open(self.path / ".lock", "rb") as self._held:
                 if not self._check_holds(settings):  # once more: another process may have been faster
-                    write_text(self.config, yaml.safe_dump({"hash": run_hash(settings), **settings}, sort_keys=False))
+                    write_text(
+                        self.config,
+                        yaml.safe_dump(
+                            {"hash": run_hash(settings), "version": __version__, **settings}, sort_keys=False
+                        ),
+                    )
                 self._remove_leftovers()
                 yield
         finally:
@@ -113,7 +125,7 @@ class RunFolder:
             )
 
     def read_config(self) -> dict[str, Any]:
-        """The settings that the run was claimed with, and their hash.
+        """The settings that the run was claimed with, and their hash, which does not cover the library's `version`.
 
         Raises:
             RunFolderError: there are none, they cannot be read, or they are not those that the hash was made of.
@@ -126,6 +138,7 @@ class RunFolder:
             raise RunFolderError(f"{self.config} cannot be read: {error}") from error
         if not isinstance(held, dict) or not isinstance(held.get("hash"), str):
             raise RunFolderError(f"{self.config} is not the configuration of a run")
+        self.version = str(held.pop("version", "")) or None
         settings = {key: value for key, value in held.items() if key != "hash"}
         if not _is_hash_of(held["hash"], settings):
             raise RunFolderError(
@@ -153,7 +166,7 @@ class RunFolder:
             settings if "code" in held else {k: v for k, v in settings.items() if k != "code"}
         )  # of before it was kept
         if held["hash"] != run_hash(known):
-            difference = _first_difference(held, known)
+            difference = _first_difference(with_current_names(held), known)
             way = "choose another folder, or the settings of that run"
             if difference.startswith("initial_weights"):  # all else is the same
                 way = (
@@ -163,6 +176,9 @@ class RunFolder:
             if difference.startswith("code"):
                 difference = "of classes of your own whose code was another"
             raise RunFolderError(f"{self.path} holds another run ({difference}); {way}")
+        if self.version not in (None, __version__):
+            words = f"was begun with ctxlearn {self.version}, and this is {__version__}: its numbers may be others now"
+            warnings.warn(f"the run in {self.path} {words}", LibraryVersionWarning, stacklevel=3)
         return True
 
     def _remove_leftovers(self) -> None:

@@ -32,7 +32,7 @@ class Objective(Recorded, ABC):
         """Take back what `state_dict` gave."""
 
 
-class Prediction(Objective):
+class Prediction(Objective, ABC):
     """Compares answers with labels: a subclass says which points are asked about, after which contexts."""
 
     @abstractmethod

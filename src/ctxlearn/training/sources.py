@@ -31,6 +31,10 @@ class Source(Recorded, ABC):
         """The `index`-th validation batch; by default drawn as a training batch of step 0 is."""
         return self.batch(0, index, generator)
 
+    def numbers(self, shards: int) -> dict[str, int]:
+        """What it has in place of a configuration's `tasks_per_step` and `n_points`, which are for families: by their names."""
+        return {}
+
     def observe(self, step: int, loss: Tensor) -> None:
         """Be told the loss of a step that was just taken, a scalar: its mean over the shards of all processes.
 
@@ -66,3 +70,6 @@ class FamilySource(Source):
 
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Any:
         return self.family.sample(self.n_tasks, self.n_points, generator=generator)
+
+    def numbers(self, shards: int) -> dict[str, int]:
+        return {"tasks_per_step": self.n_tasks * shards, "n_points": self.n_points}

@@ -152,6 +152,14 @@ def _check_arguments(learner: object, source: object, config: object, objective:
             own_function(path)  # found out before a folder is claimed
     if not any(p.requires_grad for p in learner.parameters()):
         raise ValueError(f"learner: {type(learner).__name__} has no parameters to train; it is ready as it is")
+    if isinstance(source, Source):
+        for name, own in source.numbers(config.shards).items():
+            given = getattr(config, name)
+            if given not in (own, TrainingConfig.__dataclass_fields__[name].default):
+                raise ValueError(
+                    f"{name}: expected none beside a source of its own numbers, or the {own} of this {type(source).__name__}, got"
+                    f" {given}; it applies to the training on a family only"
+                )
     if isinstance(source, TaskFamily):
         if source.n_features != learner.n_features:
             raise ValueError(

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ctxlearn.baselines.selection import leave_one_out
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import score_output
 from ctxlearn.learners import Learner
 from ctxlearn.references import BayesOptimal, TrainedGate, fit_gate
-from ctxlearn.references.selection import leave_one_out
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import TaskFamily
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.studies import optimal
-from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, MIXTURE, about_seeds
+from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MIXTURE, about_seeds
 from ctxlearn.studies.expressiveness import exactness, initialization, ridge_rates, space
 from ctxlearn.studies.expressiveness.exactness import STEPS
 
@@ -54,7 +54,7 @@ class Sizes:
 
 PROFILES = {
     "smoke": Sizes(optimal.PROFILES["smoke"], 1, 4, 4, (1, 2, 4), 12, (2, 12), 40, 8, (4, 8), (1, 2)),
-    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 225, 750, 2250), 2000, 300),
+    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 300, 1200, 4200), 2000, 300),
     "paper": Sizes(
         optimal.PROFILES["paper"], 10, 1000, 1000, (1, 2, 4, 8, 16, 32, 64), 2000, (900, 9000, 90_000), 20_000, 2000
     ),
@@ -67,7 +67,9 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     return [
         *exactness.measurements(trained, sizes.exact_tasks, sizes.exact_steps, seed),
         *space.measurements(trained, sizes.probe_tasks, sizes.lengths, seed),
-        *initialization.cells(trained, sizes.start_steps, sizes.n_tasks, sizes.bayes_tasks, seed),
+        *initialization.cells(
+            trained[ICL, MIXTURE], sizes.trained.width, sizes.start_steps, sizes.n_tasks, sizes.bayes_tasks, seed
+        ),
     ]
 
 

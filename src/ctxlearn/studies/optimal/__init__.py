@@ -11,21 +11,8 @@ from pathlib import Path
 
 from ctxlearn import lab
 from ctxlearn.references import BayesOptimal, LogisticRegression, NearestNeighbor
-from ctxlearn.studies.arms import (
-    BAYES_FAMILY,
-    BAYES_MIXTURE,
-    CAUSAL,
-    FAMILIES,
-    GRADIENT,
-    HOME,
-    ICL,
-    MIXTURE,
-    about_seeds,
-    causal_learner,
-    classical_learner,
-    icl_learner,
-    mixture,
-)
+from ctxlearn.studies import arms
+from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, CAUSAL, FAMILIES, GRADIENT, ICL, MIXTURE
 from ctxlearn.studies.optimal import plots, real_data
 from ctxlearn.studies.optimal.claims import accuracies, decide_claims
 from ctxlearn.training import AllPrefixes, TrainingConfig
@@ -44,6 +31,7 @@ class Sizes:
         n_tasks: test tasks per family and seed.
         bayes_tasks: how many of them the Bayes predictors, which are slower, are measured on too.
         draws: draws of each real table.
+        width: of the in-context models; with few steps a thin model goes further in the same time (docs/recipe.md).
         everywhere: train every classical learner on every family, not on its own and the mixture only.
     """
 
@@ -54,14 +42,19 @@ class Sizes:
     n_tasks: int
     bayes_tasks: int
     draws: int
+    width: int = 64
     everywhere: bool = False
 
 
 PROFILES = {
     "smoke": Sizes(icl_steps=4, causal_steps=4, classical_steps=4, n_points=12, n_tasks=40, bayes_tasks=8, draws=4),
-    "quick": Sizes(750, 2000, 750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250),
+    "quick": Sizes(1400, 1600, 750, n_points=50, n_tasks=1000, bayes_tasks=300, draws=250, width=32),
     "paper": Sizes(30_000, 90_000, 30_000, 50, n_tasks=10_000, bayes_tasks=2000, draws=1000, everywhere=True),
 }
+
+
+COSTS = {ICL: 54, CAUSAL: 52, GRADIENT: 67}
+"""Processor time per step in milliseconds of the slow learners, so that the longest training starts first; others take 9."""
 
 
 def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], lab.Training]:
@@ -72,21 +65,21 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, str], lab.Training]:
     """
     base = TrainingConfig(steps=1, tasks_per_step=128, n_points=sizes.n_points, seed=seed)
     found = {}
-    for place, source in {**FAMILIES, MIXTURE: mixture()}.items():
+    for place, source in {**FAMILIES, MIXTURE: arms.mixture()}.items():
         families = len(FAMILIES) if place == MIXTURE else 1
-        for name in (ICL, *HOME, GRADIENT):
-            if name != ICL and place not in (HOME.get(name), MIXTURE) and not sizes.everywhere:
+        for name in (ICL, *arms.HOME, GRADIENT):
+            if name != ICL and place not in (arms.HOME.get(name), MIXTURE) and not sizes.everywhere:
                 continue
-            learner = icl_learner(seed) if name == ICL else classical_learner(name, seed)
+            learner = arms.icl_learner(seed, sizes.width) if name == ICL else arms.classical_learner(name, seed)
             steps, every = (sizes.icl_steps, 50) if name == ICL else (sizes.classical_steps, 200)
             config = replace(base, steps=families * steps, checkpoint_every=every)
-            # the longest training takes every job at first, so that the others fill the rest evenly
-            threads = config.shards if name == ICL and place == MIXTURE else 1
             title = f"{name} on {place}, seed {seed}"
-            found[name, place] = lab.Training(title, learner, source, config, threads=threads)
+            found[name, place] = lab.Training(title, learner, source, config, cost=COSTS.get(name, 9))
     config = replace(base, steps=sizes.causal_steps, tasks_per_step=32, checkpoint_every=50)
-    title = f"{CAUSAL} on {MIXTURE}, seed {seed}"
-    found[CAUSAL, MIXTURE] = lab.Training(title, causal_learner(seed), mixture(), config, AllPrefixes())
+    causal = arms.causal_learner(seed, sizes.width)
+    found[CAUSAL, MIXTURE] = lab.Training(
+        f"{CAUSAL} on {MIXTURE}, seed {seed}", causal, arms.mixture(), config, AllPrefixes(), cost=COSTS[CAUSAL]
+    )
     return found
 
 
@@ -98,7 +91,7 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
         quick = {("NearestNeighbor", ""): NearestNeighbor(2, 2), ("LogisticRegression", ""): LogisticRegression(2, 2)}
         own = {key: learner for key, learner in trained.items() if key[0] != ICL or key[1] in (place, MIXTURE)}
         cell = lab.Cell((place,), family, {**quick, **own}, seed, sizes.n_tasks, sizes.n_points)
-        slow = {(BAYES_MIXTURE, ""): BayesOptimal(mixture()), (BAYES_FAMILY, ""): BayesOptimal(family)}
+        slow = {(BAYES_MIXTURE, ""): BayesOptimal(arms.mixture()), (BAYES_FAMILY, ""): BayesOptimal(family)}
         planned += [cell, cell.only(sizes.bayes_tasks, slow)]
     return planned + real_data.measurements(trained[ICL, MIXTURE], sizes.draws, sizes.n_points, seed)
 
@@ -128,7 +121,7 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
             "families": list(FAMILIES),
             "mixed": {family: accuracy[ICL, MIXTURE, family].mean() for family in FAMILIES},
             "real": real_data.summary(real),
-            "about_seeds": about_seeds(numbers.seeds),
+            "about_seeds": arms.about_seeds(numbers.seeds),
         },
         files={"real_data": real},
     )

@@ -23,6 +23,8 @@ UNIT = "points of accuracy, mean over n >= 1, same tasks"
 GROUPS = (
     "single-family",
     "mixture",
+    "best-single-family",
+    "best-mixture",
     "causal",
     "gradient",
     "classical-loss",
@@ -44,7 +46,7 @@ def decide_claims(accuracy: lab.Samples) -> list[lab.Claim]:
     """Every claim of the study, by group."""
     groups: dict[str, list[lab.Says]] = {name: [] for name in GROUPS}
 
-    def says(group: str, name: str, sentence: str, statistic: str, gap: lab.Paired, **limit: Any) -> None:
+    def says(group: str, name: str, sentence: str, statistic: str, gap: lab.Estimate, **limit: Any) -> None:
         groups[group].append(lab.Says(name, sentence, f"{statistic}, {UNIT}", gap, **limit))
 
     for rival, family in HOME.items():
@@ -85,6 +87,22 @@ def decide_claims(accuracy: lab.Samples) -> list[lab.Claim]:
             f"learner made for the family minus {rival}, mean over {' and '.join(away)}",
             lab.average([accuracy[MADE_FOR[f], f, f] - accuracy[rival, family, f] for f in away]),
         )
+    for family, specialist in MADE_FOR.items():
+        for group, place, words in (
+            ("best-single-family", family, "trained on them alone"),
+            ("best-mixture", MIXTURE, "trained on the mixture"),
+        ):
+            rivals = {specialist: accuracy[specialist, family, family]}
+            rivals |= {rule: accuracy[rule, "", family] for rule in ("LogisticRegression", "NearestNeighbor")}
+            least = lab.Least({name: accuracy[ICL, place, family] - rival for name, rival in rivals.items()})
+            says(
+                group,
+                f"icl-{group.removeprefix('best-')}-at-least-best-{family}",
+                f"The in-context model {words} is at least as good on {family} tasks as the best of {specialist} trained on"
+                " them alone, logistic regression and 1-nearest neighbour",
+                f"in-context model minus the best of the three ({least.closest})",
+                least,
+            )
     for family in FAMILIES:
         says(
             "gradient",

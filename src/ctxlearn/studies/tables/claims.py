@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from ctxlearn import lab
-from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.real_tables.models import RANKED, SHIPPED
 from ctxlearn.real_tables.ranking import Lead, rank, table_scores
 
@@ -76,24 +75,3 @@ def _nearly_as_accurate(draws: pd.DataFrame, side: str) -> lab.Says:
         lab.Paired(gap[None], (0,), ("tables",)),
         threshold=-MARGIN,
     )
-
-
-def differences(draws: pd.DataFrame, sizes: tuple[int, ...]) -> pd.DataFrame:
-    """Accuracy of the shipped model minus each rival's, paired over tables: one row per rival and context size, 95 % intervals."""
-    rows = []
-    for n in sizes:
-        scores = table_scores(draws, "accuracy", (n,), RANKED)
-        for rival in RANKED:
-            if rival != SHIPPED:
-                interval = mean_interval((scores[SHIPPED] - scores[rival]).to_numpy())
-                rows.append(
-                    {
-                        "rival": rival,
-                        "n_context": n,
-                        "difference": interval.value,
-                        "low": interval.low,
-                        "high": interval.high,
-                        "n_tables": interval.n_tasks,
-                    }
-                )
-    return pd.DataFrame(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ctxlearn import lab
-from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, log_losses
-from ctxlearn.real_tables.models import contestant, identity
-from ctxlearn.real_tables.splits import draw_rows, sizes_for
-from ctxlearn.real_tables.tasks import TASKS, TableTask, task_data
-
-MEASURES = ("accuracy", "log_loss", "auc", "fit_seconds", "predict_seconds")
+from ctxlearn.real_tables import NAMES, TASKS, identity, task_data
+from ctxlearn.real_tables.scoring import MEASURES, score_draws
+from ctxlearn.studies.tables.settings import Sizes
 
 
 @dataclass(frozen=True)
@@ -30,25 +26,32 @@ class Measured:
     draws: pd.DataFrame
     calibration: pd.DataFrame
 
+    def of(self, tasks: Sequence[str]) -> Measured:
+        """On some of the tasks."""
+        return Measured(*(table[table["task"].isin(tasks)] for table in (self.draws, self.calibration)))
 
-def measurements(
-    tasks: Sequence[TableTask], learners: Sequence[str], sizes: Sequence[int], draws: int
-) -> list[lab.Measurement]:
+
+def plan(sizes: Sizes, seed: int) -> list[lab.Measurement]:
     """One per learner and task, found again by what the learner answers elsewhere and by the task's rows.
 
+    Nothing is trained: the model is the one that comes with the package.
+
     Raises:
+        ValueError: a second seed.
         TablesMissing: a package that brings a table is not installed.
     """
-    return [
-        lab.Measurement(
-            (name, task.name),
-            0,
-            lab.call(measure, name, task.name, list(sizes), draws, known=known, rows=task_data(task).digest),
-            task.name,
+    if seed > 0:
+        raise ValueError(
+            "seeds: the study tables trains nothing, it measures the one model that comes with the package; leave seeds at 1"
         )
-        for name, known in {name: identity(name) for name in learners}.items()
-        for task in tasks
-    ]
+    found = []
+    for name in NAMES:
+        known = identity(name)
+        for task in sizes.tasks:
+            rows = task_data(task).digest
+            asked = lab.call(measure, name, task.name, list(sizes.sizes), sizes.draws, known=known, rows=rows)
+            found.append(lab.Measurement((name, task.name), 0, asked, task.name))
+    return found
 
 
 def measure(learner: str, task: str, sizes: Sequence[int], draws: int, known: str, rows: str) -> dict[str, object]:
@@ -57,32 +60,8 @@ def measure(learner: str, task: str, sizes: Sequence[int], draws: int, known: st
     `known` and `rows` are what the result depends on besides: the learner's answers elsewhere, and the table.
     """
     del known, rows
-    asked = next(one for one in TASKS if one.name == task)
-    data = task_data(asked)
-    used = sizes_for(len(data.classes), tuple(sizes))
-    measures, calibration = np.empty((draws, len(used), len(MEASURES))), []
-    for i, n in enumerate(used):
-        counts: np.ndarray = np.zeros(())
-        for draw in range(draws):
-            context, queries = draw_rows(asked, data.y, draw)
-            answers = data.y[queries]
-            model = contestant(learner, draw)
-            begun = time.perf_counter()
-            model.fit(data.x.iloc[context[:n]], data.y[context[:n]])
-            fitted = time.perf_counter()
-            shares = model.predict_proba(data.x.iloc[queries])
-            done = time.perf_counter()
-            measures[draw, i] = (
-                (shares.argmax(1) == answers).mean(),
-                log_losses(shares, answers).mean(),
-                area_under_curve(shares, answers),
-                fitted - begun,
-                done - fitted,
-            )
-            counts = counts + calibration_counts(shares, answers)
-        calibration.append(counts)
-    facts = {"sizes": list(used)}
-    return {"measures": measures.round(7), "calibration": np.stack(calibration).round(6), "facts": facts}
+    used, scores, counts = score_draws(learner, next(one for one in TASKS if one.name == task), sizes, draws)
+    return {"measures": scores.round(7), "calibration": counts.round(6), "facts": {"sizes": used}}
 
 
 def found(numbers: lab.Numbers) -> Measured:
