@@ -3,6 +3,7 @@
 from ctxlearn.tasks.augmented import Augmented
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.boolean import DNF, Conjunction, Disjunction, Parity, SparseDisjunction, SparseMajority
+from ctxlearn.tasks.bursty import BurstySequences
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
@@ -30,6 +31,7 @@ __all__ = [
     "Amortization",
     "Augmented",
     "Band",
+    "BurstySequences",
     "Checkerboard",
     "Circle",
     "ClassPrototype",
