@@ -32,7 +32,7 @@ def map_figure(measured: Found, places: Sequence[str]) -> Figure:
                     values[row, column] = np.mean(own)
         with mpl.rc_context(lab.RC):
             axis.grid(False)
-            axis.imshow(values, cmap="PuOr_r", vmin=-REACH, vmax=REACH, aspect="auto")
+            axis.imshow(values, cmap="PuOr", vmin=-REACH, vmax=REACH, aspect="auto")
             for (row, column), value in np.ndenumerate(values):
                 if np.isfinite(value):
                     colour = "white" if abs(value) > 0.7 * REACH else "black"
