@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from ctxlearn.checks import describe
+from ctxlearn.configurable import class_path, instantiate
 from ctxlearn.episodes import Tasks
 from ctxlearn.language.language_model import LanguageModel
 from ctxlearn.language.loading import CausalLM, LoRA
 from ctxlearn.language.text_format import TextFormat
-from ctxlearn.recorded import class_path, instantiate
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import Augmented, TaskFamily
 from ctxlearn.training import AllPrefixes, DomainBatch, Objective, RandomSplit, Run, Source, TrainingConfig, train
-from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.run import finish_from
+from ctxlearn.training.run_folder import RunFolder
 
 DEFAULT = TrainingConfig(
     steps=200,

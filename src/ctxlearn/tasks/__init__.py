@@ -5,6 +5,7 @@ from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.boolean import DNF, Conjunction, Disjunction, Parity, SparseDisjunction, SparseMajority
 from ctxlearn.tasks.bursty import BurstySequences
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
+from ctxlearn.tasks.deformed import Deformed
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
 from ctxlearn.tasks.labelled import Labelled
@@ -37,6 +38,7 @@ __all__ = [
     "ClassPrototype",
     "Conjunction",
     "DecisionTree",
+    "Deformed",
     "Disjunction",
     "Domain",
     "Domains",

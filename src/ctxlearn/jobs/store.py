@@ -11,7 +11,7 @@ import torch
 
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 from ctxlearn.training import kept_learners, load
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ctxlearn.configurable import configuration
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, RandomSplit, TrainingConfig, run_settings
-from ctxlearn.training.folder import run_hash
+from ctxlearn.training.run_folder import run_hash
 from ctxlearn.training.sources import Source
 
 
