@@ -19,8 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextRecurrent, InContextTransformer, Learner
 from ctxlearn.references import BayesOptimal
-from ctxlearn.studies.algorithms import identified
-from ctxlearn.studies.algorithms.plots import restored
+from ctxlearn.studies.algorithms import identified, restored
 from ctxlearn.studies.arms import BAYES_MIXTURE, N_LABELLED
 from ctxlearn.tasks import Circle, HalfPlane, Mixture, TaskFamily, Xor
 from ctxlearn.training import AllPrefixes, TrainingConfig
@@ -40,25 +39,15 @@ STYLES = {arm: lab.Style(colour) for arm, colour in zip(ARMS, COLOURS, strict=Tr
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        steps: optimiser steps of each training at equal parameters, and of attention at equal compute.
-        tasks_per_step: B.
-        n_points: N points per training task.
-        width: of all models.
-        depth: blocks of each.
-        n_tasks: test tasks per family and seed.
-        n_contexts: probe contexts of `identify`.
-    """
-
-    steps: int
-    tasks_per_step: int
-    n_points: int
-    width: int
-    depth: int
-    n_tasks: int
-    n_contexts: int
+    steps: int  # optimiser steps of each training at equal parameters, and of attention at equal compute
+    tasks_per_step: int  # B
+    n_points: int  # N points per training task
+    width: int  # of all models
+    depth: int  # blocks of each
+    n_tasks: int  # test tasks per family and seed
+    n_contexts: int  # probe contexts of `identify`
 
 
 PROFILES = {

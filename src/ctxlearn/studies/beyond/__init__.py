@@ -42,37 +42,23 @@ REFERENCES: dict[str, Learner] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        counts: K, numbers of training families.
-        n_draws: draws of families, a multiple of three: three hold out each of the twelve once.
-        steps: optimiser steps of a specialist; a model of K families takes sqrt K times as many.
-        tasks_per_step: B.
-        n_points: N points per training task.
-        width: of all networks.
-        depth: blocks of the transformers.
-        lengths: context lengths at test time, evenly spaced from 4 to 31, so that their mean stands for all of them.
-        n_tasks: test tasks per family and seed.
-        n_queries: queries a hindsight choice is made by, and as many on which everything is scored.
-        n_evidence: of the test tasks, those for which the families' evidence is computed.
-        gate_tasks: training tasks of a gate.
-        gate_steps: its optimiser steps.
-    """
-
-    counts: tuple[int, ...]
-    n_draws: int
-    steps: int
-    tasks_per_step: int
-    n_points: int
-    width: int
-    depth: int
-    lengths: tuple[int, ...]
-    n_tasks: int
-    n_queries: int
-    n_evidence: int
-    gate_tasks: int
-    gate_steps: int
+    counts: tuple[int, ...]  # K, numbers of training families
+    n_draws: int  # draws of families, a multiple of three: three hold out each of the twelve once
+    steps: int  # optimiser steps of a specialist; a model of K families takes sqrt K times as many
+    tasks_per_step: int  # B
+    n_points: int  # N points per training task
+    width: int  # of all networks
+    depth: int  # blocks of the transformers
+    lengths: tuple[
+        int, ...
+    ]  # context lengths at test time, evenly spaced from 4 to 31, so that their mean stands for all of them
+    n_tasks: int  # test tasks per family and seed
+    n_queries: int  # queries a hindsight choice is made by, and as many on which everything is scored
+    n_evidence: int  # of the test tasks, those for which the families' evidence is computed
+    gate_tasks: int  # training tasks of a gate
+    gate_steps: int  # its optimiser steps
 
     @property
     def options(self) -> dict[str, Any]:
