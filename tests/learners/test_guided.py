@@ -48,12 +48,15 @@ def left_out_by_hand(features, labels, penalties):
     return torch.cat(scores, dim=2)
 
 
-@pytest.mark.parametrize(("n_classes", "n", "d", "too_good", "too_bad"), [
-    (2, 16, 4, (0.01, 0.02, 0.15), (0.01, 0.02, 0.1)),
-    (3, 16, 20, (0.01, 0.02, 0.1), (0.1, 0.2, 0.3)),
-    (3, 40, 4, (0.01, 0.02, 0.05), (0.1, 0.2, 0.3)),
-    (6, 40, 20, (0.05, 0.1, 0.5), (0.1, 0.1, 0.1)),
-])
+@pytest.mark.parametrize(
+    ("n_classes", "n", "d", "too_good", "too_bad"),
+    [
+        (2, 16, 4, (0.01, 0.02, 0.15), (0.01, 0.02, 0.1)),
+        (3, 16, 20, (0.01, 0.02, 0.1), (0.1, 0.2, 0.3)),
+        (3, 40, 4, (0.01, 0.02, 0.05), (0.1, 0.2, 0.3)),
+        (6, 40, 20, (0.05, 0.1, 0.5), (0.1, 0.1, 0.1)),
+    ],
+)
 def test_left_out_points_are_scored_about_as_by_a_fit_without_them(n_classes, n, d, too_good, too_bad, generator):
     x, y = contexts(generator, n, d, n_tasks=24, n_classes=n_classes)
     features = torch.cat([x, torch.full_like(x[..., :1], 3.0)], dim=2)

@@ -7,9 +7,13 @@ from ctxlearn.learners import BlockConfig, InContextTransformer, MissingAware
 
 
 def transformer(**settings):
-    block = BlockConfig(heads=2, hidden=24, norm=settings.pop("norm", "pre"), attention=settings.pop("attention", "softmax"))
+    block = BlockConfig(
+        heads=2, hidden=24, norm=settings.pop("norm", "pre"), attention=settings.pop("attention", "softmax")
+    )
     encoder = MissingAware(4, 16, hidden=16)
-    made = InContextTransformer(4, settings.pop("n_classes", 3), width=16, blocks=[block] * 3, encoder=encoder, **settings)
+    made = InContextTransformer(
+        4, settings.pop("n_classes", 3), width=16, blocks=[block] * 3, encoder=encoder, **settings
+    )
     for p in made.parameters():  # norms and biases too
         p.data += 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
     return made.double()
@@ -17,12 +21,26 @@ def transformer(**settings):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"norm": "none"}, {"attention": "linear_mean"}, {"n_classes": None, "readout": "quantiles"}, {"labels": "equiangular"}],
+    [
+        {},
+        {"norm": "none"},
+        {"attention": "linear_mean"},
+        {"n_classes": None, "readout": "quantiles"},
+        {"labels": "equiangular"},
+    ],
 )
 def test_one_pass_is_adapt_and_predict(settings, generator):
     learner = transformer(**settings)
-    x = torch.randn(5, 12, 4, generator=generator).double().masked_fill(torch.rand(5, 12, 4, generator=generator) < 0.1, torch.nan)
-    y = torch.randn(5, 12, generator=generator) if learner.n_classes is None else torch.randint(3, (5, 12), generator=generator)
+    x = (
+        torch.randn(5, 12, 4, generator=generator)
+        .double()
+        .masked_fill(torch.rand(5, 12, 4, generator=generator) < 0.1, torch.nan)
+    )
+    y = (
+        torch.randn(5, 12, generator=generator)
+        if learner.n_classes is None
+        else torch.randint(3, (5, 12), generator=generator)
+    )
     answers = []
     for output in (
         learner.predict_for_loss(learner.adapt(x[:, :7], y[:, :7]), x[:, 7:]),

@@ -124,7 +124,9 @@ class Block(nn.Module):
             last: return those after the first n alone.
         """
         normed = _normed(self.attention_norm, z)
-        keys, values = (self._heads(part) for part in _mapped(self.attention_norm, self.key_value, normed[:, :n]).chunk(2, -1))
+        keys, values = (
+            self._heads(part) for part in _mapped(self.attention_norm, self.key_value, normed[:, :n]).chunk(2, -1)
+        )
         if last:
             z, normed = z[:, n:], normed[:, n:]
         queries = self._heads(_mapped(self.attention_norm, self.query, normed))
