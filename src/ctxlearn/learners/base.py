@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -174,6 +174,12 @@ def evaluating(learner: nn.Module) -> Iterator[None]:
         yield
     finally:
         learner.train(mode)
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Computing with x in the precision it has, also in a training of mixed precision."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def on_device_of(learner: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:
