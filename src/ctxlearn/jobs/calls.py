@@ -18,12 +18,12 @@ from types import FunctionType
 from typing import Any
 
 from ctxlearn.checks import describe
+from ctxlearn.configurable import Configurable, configuration, digest, instantiate
 from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import Recorded, configuration, digest, instantiate
 from ctxlearn.source_code import code_digest
 from ctxlearn.storage import digest_tensors
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def function_path(function: Callable[..., Any]) -> str:
 def describe_argument(value: Any, name: str) -> Any:
     """One argument as JSON-able data; see `Call`."""
     if isinstance(value, Training):
-        return {"run": value.hash}
+        # a learner that reads files of this machine, a language model, is built from the study's words and not from a run's
+        return {"run": value.hash} | ({"learner": configuration(value.learner)} if value.reads_files else {})
     if isinstance(value, Kept):
         return {"run": value.training.hash, "kept": True}
     if isinstance(value, Path):
@@ -166,7 +167,7 @@ def build_argument(described: Any, load_run: Callable[[dict[str, Any]], Any]) ->
         return function(**{k: build_argument(v, load_run) for k, v in described["arguments"].items()})
     if "class_path" in described:
         cls = _class_at(described["class_path"])
-        if issubclass(cls, Recorded):
+        if issubclass(cls, Configurable):
             return instantiate(described, object)
         return cls(**{k: build_argument(v, load_run) for k, v in described["init_args"].items()})
     return {key: build_argument(item, load_run) for key, item in described.items()}
@@ -261,10 +262,10 @@ def named_code(value: Any) -> Iterator[Callable[..., Any] | type]:
 
 
 def without_folders(described: Any) -> Any:
-    """A description without the places of runs, which change no result."""
+    """A description without the places of runs, which change no result, and what their hashes say already."""
     if isinstance(described, list):
         return [without_folders(item) for item in described]
     if isinstance(described, dict):
-        kept = {k: v for k, v in described.items() if not (k == "folder" and "run" in described)}
+        kept = {k: v for k, v in described.items() if not (k in ("folder", "learner") and "run" in described)}
         return {k: without_folders(v) for k, v in kept.items()}
     return described

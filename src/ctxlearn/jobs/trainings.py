@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ctxlearn.configurable import configurable_classes, configuration
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, RandomSplit, TrainingConfig, run_settings
-from ctxlearn.training.folder import run_hash
+from ctxlearn.training.run_folder import run_hash
 from ctxlearn.training.sources import Source
 
 
@@ -40,6 +40,11 @@ class Training:
     def hash(self) -> str:
         """The run's hash: what its result depends on."""
         return run_hash(run_settings(self.learner, self.source, self.config, self.objective))
+
+    @cached_property
+    def reads_files(self) -> bool:
+        """Whether the learner opens files that its arguments name, as a language model does."""
+        return any(getattr(cls, "reads_files", False) for cls in configurable_classes(self.learner))
 
     @property
     def work(self) -> float:

@@ -9,7 +9,7 @@ import torch
 
 from ctxlearn import lab
 from ctxlearn.evaluation.queries import score_queries
-from ctxlearn.learners import Learner, MoreWays
+from ctxlearn.learners import Learner, ManyClass
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images import settings
 from ctxlearn.studies.images.settings import CLASSICAL, CURRICULUM, ICL, PIXELS, RANDOM, SHIFTED, Sizes, shifted
@@ -59,9 +59,9 @@ def episode_measurements(
     return found
 
 
-def in_groups(learner: Learner, way: int) -> MoreWays:
+def in_groups(learner: Learner, way: int) -> ManyClass:
     """A learner of few ways that is shown groups of the classes."""
-    return MoreWays(learner, way)
+    return ManyClass(learner, way)
 
 
 def episode_accuracy(

@@ -33,7 +33,7 @@ class Meta:
     inner_size: float = 0.003  # their step size
     sizes: tuple[int, ...] = (64, 256)  # episodes of a new script to adapt to
     shots: int = 1  # K of the episodes that are adapted to; they have 2 K + 1 images of each character at most
-    adaptation_steps: int = 30  # of `adapt_to_domain`, at most
+    adaptation_steps: int = 30  # of `fine_tune`, at most
     n_scripts: int = 6  # new scripts
     n_probe: int = 100  # one-shot episodes on which each is measured, of characters that no adaptation saw
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
+from ctxlearn.configurable import digest
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
 from ctxlearn.jobs.calls import Call, call, describe_argument
 from ctxlearn.jobs.measurement import Key, Measurement
 from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import digest
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 
