@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import torch
 import yaml
-from ctxlearn.configurable import configuration, instantiate
 from torch import Tensor
 
 from ctxlearn.checks import trusted_values
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.learners import ContextScaled, InContextTransformer, Learner
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.storage import digest_tensors, save_tensors, write_text
