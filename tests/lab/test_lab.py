@@ -33,7 +33,7 @@ from ctxlearn.lab import (
     tally,
     together,
 )
-from ctxlearn.lab.measurements import all_measurements
+from ctxlearn.lab.cells import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.references import LinearPool, NearestNeighbor
 from ctxlearn.storage import CorruptFileError

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from ctxlearn.jobs.job import Job, jobs_of, run_job
+from ctxlearn.jobs.pool import _Gauge, do_missing
 from ctxlearn.lab import JobFailed, Store, Training
-from ctxlearn.lab.jobs import Job, jobs_of, run_job
-from ctxlearn.lab.pool import _Gauge, do_missing
 from ctxlearn.learners import MatchNet
 from ctxlearn.tasks import ClassPrototype, TaskFamily
 from ctxlearn.training import TrainingConfig, load

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlearn.lab.calls import describe_argument
+from ctxlearn.jobs.calls import describe_argument
+from ctxlearn.jobs.store import Store
 from ctxlearn.lab.samples import Paired, Samples
-from ctxlearn.lab.store import Store
 from ctxlearn.language import Rounded, TextFormat
 from ctxlearn.learners import CNP
 from ctxlearn.references import LogisticRegression, NearestNeighbor

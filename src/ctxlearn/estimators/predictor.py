@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ctxlearn.checks import check_int, describe
 from ctxlearn.estimators.categorical import categorical_places
 from ctxlearn.estimators.devices import find_device
+from ctxlearn.estimators.ensemble import Views, make_views
+from ctxlearn.estimators.inference import Answer, Reading, Together, ask_without_each
 from ctxlearn.estimators.models import find_learner, scaled_by_context
-from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, check_names, read_fitted, reading_facts, write_fitted
-from ctxlearn.estimators.views import Views, make_views
+from ctxlearn.estimators.serialization import Fitted, check_names, read_fitted, reading_facts, write_fitted
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
 from ctxlearn.tables import Columns, Read, Table

@@ -5,11 +5,15 @@ trains and measures what is missing, in one pool of jobs, and keeps it on disk u
 the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
 """
 
-from ctxlearn.lab.calls import Call, Kept, call
+from ctxlearn.jobs.calls import Call, Kept, call
+from ctxlearn.jobs.job import Job, run_job
+from ctxlearn.jobs.measurement import Key, Measurement
+from ctxlearn.jobs.pool import Executor, JobFailed
+from ctxlearn.jobs.store import Store
+from ctxlearn.jobs.trainings import Training
+from ctxlearn.lab.cells import Cell, Contestant, Contestants, Planned, answer, decision, score
 from ctxlearn.lab.claims import Claim, Says, held, tally, together
 from ctxlearn.lab.estimates import Estimate, Fact, Least, interval_of
-from ctxlearn.lab.jobs import Job, run_job
-from ctxlearn.lab.measurements import Cell, Contestant, Contestants, Key, Measurement, Planned, answer, decision, score
 from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
 from ctxlearn.lab.plots import (
     BLACK,
@@ -36,14 +40,11 @@ from ctxlearn.lab.plots import (
     name_axes,
     shared_legend,
 )
-from ctxlearn.lab.pool import Executor, JobFailed
 from ctxlearn.lab.reproduction import StudyResult, reproduce_study
 from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
-from ctxlearn.lab.store import Store
 from ctxlearn.lab.study import Study
 from ctxlearn.lab.sweep import Sweep, sweep
 from ctxlearn.lab.templates import page_from_template
-from ctxlearn.lab.trainings import Training
 
 __all__ = [
     "BLACK",

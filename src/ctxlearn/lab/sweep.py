@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from ctxlearn.checks import check_int, describe, unknown_name
-from ctxlearn.lab.jobs import jobs_of
-from ctxlearn.lab.measurements import Cell, all_measurements
-from ctxlearn.lab.pool import Executor, do_missing
+from ctxlearn.configurable import with_argument
+from ctxlearn.jobs.job import jobs_of
+from ctxlearn.jobs.pool import Executor, do_missing
+from ctxlearn.jobs.store import Store
+from ctxlearn.jobs.trainings import Training
+from ctxlearn.lab.cells import Cell, all_measurements
 from ctxlearn.lab.samples import load_numbers
-from ctxlearn.lab.store import Store
-from ctxlearn.lab.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import with_argument
 from ctxlearn.storage import load_tensors, write_text
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import available_cores

@@ -7,17 +7,17 @@ from pathlib import Path
 from safetensors.torch import save
 
 from ctxlearn.checks import describe
+from ctxlearn.configurable import class_path, instantiate
 from ctxlearn.episodes import Tasks
 from ctxlearn.language.language_model import LanguageModel
 from ctxlearn.language.loading import CausalLM, LoRA
 from ctxlearn.language.text_format import TextFormat
-from ctxlearn.recorded import class_path, instantiate
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.storage import write_atomically, write_json
 from ctxlearn.tasks import Augmented, TaskFamily
 from ctxlearn.training import AllPrefixes, DomainBatch, Objective, RandomSplit, Run, Source, TrainingConfig, train
-from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.run import finish_from
+from ctxlearn.training.run_folder import RunFolder
 
 DEFAULT = TrainingConfig(
     steps=200,

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
 
 State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
@@ -27,7 +27,7 @@ class Context(NamedTuple):
     y: Tensor
 
 
-class Learner(Recorded, nn.Module, ABC):
+class Learner(Configurable, nn.Module, ABC):
     """A learning algorithm: `adapt` reads labelled points, `predict` answers for new ones from what it made.
 
     A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and

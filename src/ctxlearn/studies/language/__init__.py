@@ -15,7 +15,7 @@ import pandas as pd
 from ctxlearn import lab
 from ctxlearn.language.text_format import TextFormat
 from ctxlearn.references import BayesOptimal
-from ctxlearn.studies.algorithms.plots import restored
+from ctxlearn.studies.algorithms import restored
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, ICL, mixture
 from ctxlearn.studies.language import metrics, plots
 from ctxlearn.studies.language.claims import decide_claims, over

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ctxlearn.learners import Learner
-from ctxlearn.learners.scaled import by_relevance
+from ctxlearn.learners.normalization import by_relevance
 
 
 class Views(NamedTuple):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ctxlearn.learners import Advised, InContextTransformer, Learner
-from ctxlearn.learners.advised import ADVISERS
+from ctxlearn.learners import InContextTransformer, KernelFeatures, Learner
+from ctxlearn.learners.kernel_features import ADVISERS
 from ctxlearn.references import Ridge
 
 D, C = 4, 3
@@ -28,7 +28,7 @@ class Heard(Learner):
 
 
 def advised(n_classes):
-    return Advised(Heard(D + len(ADVISERS) * (n_classes or 1), n_classes))
+    return KernelFeatures(Heard(D + len(ADVISERS) * (n_classes or 1), n_classes))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_gaps_are_zeros_for_the_advice(episode):
     class Gappy(Heard):
         accepts_missing = True
 
-    learner = Advised(Gappy(D + 3 * C, C))
+    learner = KernelFeatures(Gappy(D + 3 * C, C))
     gappy = query.clone()
     gappy[:, 0, 1] = torch.nan
     state = learner.adapt(x, y)
@@ -114,9 +114,12 @@ def test_equal_points_of_different_labels_are_no_trouble(episode):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Advised("ridge"), "learner: expected a Learner"),
-        (lambda: Advised(InContextTransformer(9, 3)), "expected one of more than 9 features, the last 9 for advice"),
-        (lambda: Advised(InContextTransformer((4, 4), None)), "more than 3 features"),
+        (lambda: KernelFeatures("ridge"), "learner: expected a Learner"),
+        (
+            lambda: KernelFeatures(InContextTransformer(9, 3)),
+            "expected one of more than 9 features, the last 9 for advice",
+        ),
+        (lambda: KernelFeatures(InContextTransformer((4, 4), None)), "more than 3 features"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctxlearn.checks import trusted_values
 from ctxlearn.estimators.devices import device_of
-from ctxlearn.estimators.views import Views
+from ctxlearn.estimators.ensemble import Views
 from ctxlearn.learners import Learner
 from ctxlearn.learners.base import State
 from ctxlearn.progress import is_watched, progress_bar

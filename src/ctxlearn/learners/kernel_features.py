@@ -21,7 +21,7 @@ CENTRES = 1024
 """Points of a longer context at which the radial kernel stands."""
 
 
-class AdvisedContext(NamedTuple):
+class FeaturedContext(NamedTuple):
     """What the inner learner made of the advised context; the context's points without gaps, (B, n, d); and of each
     adviser the weights of the context's labels, (B, n, k).
     """
@@ -31,7 +31,7 @@ class AdvisedContext(NamedTuple):
     weights: tuple[Tensor, ...]
 
 
-class Advised(Wrapper):
+class KernelFeatures(Wrapper):
     """A learner in front of which three kernel ridge regressions on the context give each point 3 k numbers more.
 
     Their targets are the labels (indicators of the C classes, k = C; or the number, k = 1). A query is told what they
@@ -63,7 +63,7 @@ class Advised(Wrapper):
         super().__init__(learner, learner.n_features - advice)
         self.ignores_feature_order = self.scales_by_context = False  # the kernels see the inputs as they come
 
-    def adapt(self, context_x: Tensor, context_y: Tensor) -> AdvisedContext:
+    def adapt(self, context_x: Tensor, context_y: Tensor) -> FeaturedContext:
         x, y = self.check_context(context_x, context_y)
         points = without_gaps(x)
         labels = (y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)).to(points.dtype)
@@ -75,9 +75,9 @@ class Advised(Wrapper):
             weights.append(weighed)
             advice.append(left_out)
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
-        return AdvisedContext(inner, points, tuple(weights))
+        return FeaturedContext(inner, points, tuple(weights))
 
-    def ask(self, method: Method, state: AdvisedContext, query_x: Tensor) -> Tensor:
+    def ask(self, method: Method, state: FeaturedContext, query_x: Tensor) -> Tensor:
         x = self.check_query(query_x, n_tasks=len(state.points))
         points = without_gaps(x)
         advice = [

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ctxlearn.checks import describe
-from ctxlearn.lab.calls import build_argument, import_function, modules_of, trainings_in
-from ctxlearn.lab.measurements import Measurement
-from ctxlearn.lab.store import Store
-from ctxlearn.lab.trainings import Training
+from ctxlearn.configurable import instantiate
+from ctxlearn.jobs.calls import build_argument, import_function, modules_of, trainings_in
+from ctxlearn.jobs.measurement import Measurement
+from ctxlearn.jobs.store import Store
+from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import instantiate
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
 from ctxlearn.training import Objective, Source, TrainingConfig, train

@@ -7,9 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ctxlearn.lab.jobs import Job, run_job
-from ctxlearn.lab.store import Store
-from ctxlearn.lab.workers import LocalProcesses, WorkerFailed
+from ctxlearn.jobs.job import Job, run_job
+from ctxlearn.jobs.store import Store
+from ctxlearn.jobs.workers import LocalProcesses, WorkerFailed
 from ctxlearn.progress import progress_bar
 
 TRAINING_SHARE = 0.8

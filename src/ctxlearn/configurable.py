@@ -19,7 +19,7 @@ from ctxlearn.moved import with_first_names
 from ctxlearn.trust import find_class, is_trusted, placed
 
 
-class Recorded:
+class Configurable:
     """A class whose instances keep the arguments they were constructed with.
 
     `configuration(thing)` turns an instance into {"class_path", "init_args"}, the form in which jsonargparse reads
@@ -62,7 +62,7 @@ def _flatten(bound: inspect.BoundArguments, signature: inspect.Signature) -> dic
     return arguments
 
 
-def recorded_repr(value: Recorded) -> str:
+def configurable_repr(value: Configurable) -> str:
     """`Class(argument=value, ...)`, as one would write it; long arguments are cut short."""
     arguments = ", ".join(f"{name}={_short(given)}" for name, given in _arguments(value).items())
     return f"{type(value).__name__}({arguments})"
@@ -88,7 +88,7 @@ def configuration(value: Any) -> Any:
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Recorded):
+    if isinstance(value, Configurable):
         arguments = value.__dict__.get("_arguments", {})
         return {"class_path": class_path(type(value)), "init_args": {k: configuration(v) for k, v in arguments.items()}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -108,13 +108,13 @@ def configuration(value: Any) -> Any:
         return str(value)
     raise ValueError(
         f"a {class_path(type(value))} does not record how it was made, so a run that uses it could not be named or loaded"
-        " again; derive its class from ctxlearn.Recorded as well (for a module: class Mine(ctxlearn.Recorded, nn.Module))"
+        " again; derive its class from ctxlearn.Configurable as well (for a module: class Mine(ctxlearn.Configurable, nn.Module))"
     )
 
 
-def recorded_classes(value: Any) -> Iterator[type]:
+def configurable_classes(value: Any) -> Iterator[type]:
     """The classes that `configuration(value)` names."""
-    if isinstance(value, Recorded):
+    if isinstance(value, Configurable):
         yield type(value)
         value = _arguments(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -122,7 +122,7 @@ def recorded_classes(value: Any) -> Iterator[type]:
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
     if isinstance(value, dict | list | tuple):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from recorded_classes(item)
+            yield from configurable_classes(item)
 
 
 def argument(value: Any, path: str) -> Any:
@@ -153,7 +153,7 @@ def with_argument(value: Any, path: str, new: Any) -> Any:
 
 
 def _arguments(value: Any) -> dict[str, Any]:
-    if isinstance(value, Recorded):
+    if isinstance(value, Configurable):
         return dict(value.__dict__.get("_arguments", {}))
     if isinstance(value, list | tuple):
         return {str(i): item for i, item in enumerate(value)}
@@ -171,11 +171,11 @@ DATACLASSES = (
 
 
 def instantiate(
-    config: Any, expected: type | tuple[type, ...] = Recorded, *, trusted: Sequence[str] = (), place: str = ""
+    config: Any, expected: type | tuple[type, ...] = Configurable, *, trusted: Sequence[str] = (), place: str = ""
 ) -> Any:
     """Build what `configuration` described.
 
-    Only subclasses of `Recorded` and the dataclasses of `DATACLASSES` are built, and only those of ctxlearn, of modules that
+    Only subclasses of `Configurable` and the dataclasses of `DATACLASSES` are built, and only those of ctxlearn, of modules that
     are imported already, and of trusted ones; so a configuration cannot call anything else.
 
     Args:
@@ -212,11 +212,11 @@ def instantiate(
 
 def _check_buildable(cls: type, expected: type | tuple[type, ...], trusted: Sequence[str]) -> None:
     kinds = expected if isinstance(expected, tuple) else (expected,)
-    known = issubclass(cls, Recorded) or class_path(cls) in DATACLASSES
+    known = issubclass(cls, Configurable) or class_path(cls) in DATACLASSES
     known = known or (dataclasses.is_dataclass(cls) and is_trusted(cls, trusted))
     if known and issubclass(cls, kinds):
         return
-    names = ", ".join(kind.__name__ for kind in (kinds if known else (Recorded,)))
+    names = ", ".join(kind.__name__ for kind in (kinds if known else (Configurable,)))
     hint = ""
     if dataclasses.is_dataclass(cls) and not known:
         hint = f"; a dataclass of your own is built if you trust its module: trusted=[{cls.__module__!r}]"

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ctxlearn.tasks.base import normal
-from ctxlearn.tasks.tabular.drawing import chance, integers, log_uniform, uniform
 from ctxlearn.tasks.tabular.inputs import draw_noise
 from ctxlearn.tasks.tabular.mechanisms import activate
+from ctxlearn.tasks.tabular.sampling import chance, integers, log_uniform, uniform
 
 LAYERS, NODES = 3, 9
 CERTAIN = 20.0

@@ -18,12 +18,12 @@ from types import FunctionType
 from typing import Any
 
 from ctxlearn.checks import describe
-from ctxlearn.lab.trainings import Training
+from ctxlearn.configurable import Configurable, configuration, digest, instantiate
+from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import Recorded, configuration, digest, instantiate
 from ctxlearn.source_code import code_digest
 from ctxlearn.storage import digest_tensors
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def build_argument(described: Any, load_run: Callable[[dict[str, Any]], Any]) ->
         return function(**{k: build_argument(v, load_run) for k, v in described["arguments"].items()})
     if "class_path" in described:
         cls = _class_at(described["class_path"])
-        if issubclass(cls, Recorded):
+        if issubclass(cls, Configurable):
             return instantiate(described, object)
         return cls(**{k: build_argument(v, load_run) for k, v in described["init_args"].items()})
     return {key: build_argument(item, load_run) for key, item in described.items()}

@@ -25,7 +25,7 @@ class Worker:
         folders = [p for p in sys.path if p and p != os.getcwd()]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([*folders, os.getcwd()])}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ctxlearn.lab.worker"],
+            [sys.executable, "-P", "-m", "ctxlearn.jobs.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

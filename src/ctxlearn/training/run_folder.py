@@ -21,10 +21,10 @@ from torch import Tensor
 from ctxlearn import __version__
 from ctxlearn.atomic import make_folder, reason
 from ctxlearn.checks import describe
+from ctxlearn.configurable import digest
 from ctxlearn.escaping import printable
 from ctxlearn.moved import with_current_names
 from ctxlearn.plain_data import from_yaml
-from ctxlearn.recorded import digest
 from ctxlearn.storage import (
     CorruptFileError,
     StorageError,

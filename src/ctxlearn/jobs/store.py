@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlearn.configurable import instantiate
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import instantiate
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 from ctxlearn.training import kept_learners, load
-from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.run import finish_from
+from ctxlearn.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ctxlearn.configurable import configurable_classes, configuration
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration, recorded_classes
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, RandomSplit, TrainingConfig, run_settings
-from ctxlearn.training.folder import run_hash
+from ctxlearn.training.run_folder import run_hash
 from ctxlearn.training.sources import Source
 
 
@@ -44,7 +44,7 @@ class Training:
     @cached_property
     def reads_files(self) -> bool:
         """Whether the learner opens files that its arguments name, as a language model does."""
-        return any(getattr(cls, "reads_files", False) for cls in recorded_classes(self.learner))
+        return any(getattr(cls, "reads_files", False) for cls in configurable_classes(self.learner))
 
     @property
     def work(self) -> float:

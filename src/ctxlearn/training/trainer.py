@@ -14,18 +14,18 @@ import torch
 from lightning_fabric import Fabric
 
 from ctxlearn.checks import describe
+from ctxlearn.configurable import configurable_classes, configuration
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import configuration, recorded_classes
 from ctxlearn.source_code import classes_digest, is_own
 from ctxlearn.storage import digest_tensors
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.threads import one_thread_per_operator
 from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig, own_function
-from ctxlearn.training.folder import RunFolder, RunFolderError
 from ctxlearn.training.loop import TrainingLoop
 from ctxlearn.training.objective import Objective, RandomSplit
 from ctxlearn.training.run import Run, check_finished, finish_from
+from ctxlearn.training.run_folder import RunFolder, RunFolderError
 from ctxlearn.training.sources import FamilySource, Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")
@@ -97,7 +97,7 @@ def run_settings(
     """
     if isinstance(source, TaskFamily):
         source = FamilySource(source, config.tasks_per_shard, config.n_points)
-    own = [cls for thing in (learner, source, objective) for cls in recorded_classes(thing) if is_own(cls)]
+    own = [cls for thing in (learner, source, objective) for cls in configurable_classes(thing) if is_own(cls)]
     return {
         "learner": configuration(learner),
         "source": configuration(source),

@@ -1,4 +1,4 @@
-"""A worker process: `python -m ctxlearn.lab.worker`.
+"""A worker process: `python -m ctxlearn.jobs.worker`.
 
 A job is one line of JSON on the standard input, the answer one line of JSON on the standard output. When the input ends,
 because the study is done or was killed, the process ends at once: what was written by then stands.
@@ -13,7 +13,7 @@ import queue
 import sys
 import threading
 
-from ctxlearn.lab.jobs import run_job
+from ctxlearn.jobs.job import run_job
 
 
 def serve() -> None:

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from ctxlearn.learners import InContextTransformer, MoreWays, ProtoNet
+from ctxlearn.learners import InContextTransformer, ManyClass, ProtoNet
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import ClassPrototype, Labelled, LinearRegression
 from ctxlearn.training import RandomShots
@@ -20,7 +20,7 @@ def blobs(n_classes, n_way, per_class=6):
 
 @pytest.mark.parametrize(("size", "n_classes"), [(2, 5), (3, 4), (3, 8), (5, 20)])
 def test_any_two_classes_meet_and_no_group_has_one_twice(size, n_classes):
-    groups = MoreWays(NearestNeighbor(2, size), n_classes, seed=1).groups
+    groups = ManyClass(NearestNeighbor(2, size), n_classes, seed=1).groups
     assert groups.shape[1] == size
     assert all(len(set(group.tolist())) == size for group in groups)
     pairs = {pair for group in groups.tolist() for pair in combinations(sorted(group), 2)}
@@ -32,14 +32,14 @@ def test_a_learner_of_three_classes_tells_eight_apart_where_they_are_far():
     family = blobs(8, 8)
     tasks = family.sample(10, 24, generator=torch.Generator().manual_seed(0))
     episode = tasks.split(16)
-    learner = MoreWays(ProtoNet(8, 3, encoder="identity"), 8)
+    learner = ManyClass(ProtoNet(8, 3, encoder="identity"), 8)
     answers = learner(episode.context_x, episode.context_y, episode.query_x).argmax(-1)
     assert (answers == episode.query_y).all()
 
 
 def test_tasks_with_unequal_classes_are_answered_as_each_alone():
     generator = torch.Generator().manual_seed(0)
-    learner = MoreWays(InContextTransformer(2, 2, width=8, depth=1, heads=2), 5)
+    learner = ManyClass(InContextTransformer(2, 2, width=8, depth=1, heads=2), 5)
     x, q = (torch.randn(6, n, 2, generator=generator) for n in (7, 3))
     y = torch.randint(5, (6, 7), generator=generator)
     together = learner(x, y, q)
@@ -49,9 +49,9 @@ def test_tasks_with_unequal_classes_are_answered_as_each_alone():
 
 def test_a_learner_that_has_the_classes_or_none_is_refused():
     with pytest.raises(ValueError, match=r"^n_classes: expected"):
-        MoreWays(NearestNeighbor(2, 3), 3)
+        ManyClass(NearestNeighbor(2, 3), 3)
     with pytest.raises(ValueError, match=r"^learner: expected a learner of classes"):
-        MoreWays(NearestNeighbor(2, None), 3)
+        ManyClass(NearestNeighbor(2, None), 3)
 
 
 def test_shots_are_drawn_from_one_to_one_round_less_than_there_are():

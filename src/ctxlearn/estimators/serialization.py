@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.escaping import printable
-from ctxlearn.estimators.views import Views
+from ctxlearn.estimators.ensemble import Views
 from ctxlearn.learners import Learner
 from ctxlearn.learners.stored import stored_learner
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.storage import CorruptFileError, open_tensors, save_tensors
 from ctxlearn.tables import Columns
 from ctxlearn.trust import modules_named, placed

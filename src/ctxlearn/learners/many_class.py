@@ -16,7 +16,7 @@ Shown = list[tuple[Tensor, State]]
 MOST_GROUPS = 5_000
 
 
-class MoreWays(Wrapper):
+class ManyClass(Wrapper):
     """A learner of K classes in front of tasks of C > K: it is shown groups of K classes, and its answers are averaged.
 
     The groups are such that any two classes meet in one at least. In a group the learner sees the context's points of

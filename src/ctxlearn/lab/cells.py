@@ -1,4 +1,4 @@
-"""What a study measures: calls whose numbers are kept on disk, and cells, where learners meet on the same test tasks."""
+"""Cells: learners meet on the same test tasks, one measurement each."""
 
 from __future__ import annotations
 
@@ -12,51 +12,21 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
+from ctxlearn.configurable import digest
 from ctxlearn.episodes import Tasks
 from ctxlearn.evaluation.curves import answer_prefixes, score_output
-from ctxlearn.lab.calls import Call, call, describe_argument
-from ctxlearn.lab.trainings import Training
+from ctxlearn.jobs.calls import Call, call, describe_argument
+from ctxlearn.jobs.measurement import Key, Measurement
+from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import digest
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks.base import TaskFamily
 
-Key = tuple[str | int | float, ...]
-"""Who or what was measured: one value per axis."""
 Contestant = Training | Learner | Path | Call
 Contestants = Mapping[Any, Any]
 """Contestants by name, or by a tuple of names; loosely typed, since dictionaries of one kind of them are meant too."""
 Measure = Callable[[Tensor, Tasks], Tensor]
 """From `predict_prefixes` of the tasks, (B, N, C) or (B, N), to numbers per task: (B, ...)."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A call that returns arrays by name, each with the test tasks (or other units) on its first axis.
-
-    Besides arrays a call may return "facts": JSON-able data.
-
-    Attributes:
-        key: who or what is measured.
-        seed: of the training seed it belongs to; measurements of one key and several seeds are stacked.
-        call: what computes it.
-        pairing: names the test tasks. Only numbers on the same tasks can be subtracted; "" is shared with no other.
-        name: for messages and progress.
-    """
-
-    key: Key
-    seed: int
-    call: Call
-    pairing: str = ""
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", tuple(self.key))
-        object.__setattr__(self, "name", self.name or f"{', '.join(map(str, self.key))}, seed {self.seed}")
-
-    def measurements(self) -> Iterator[Measurement]:
-        """Itself."""
-        yield self
 
 
 def score(answers: Tensor, tasks: Tasks) -> Tensor:
