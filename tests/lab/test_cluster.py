@@ -1,9 +1,11 @@
 """A cluster that exists: Ray's own, of several nodes on this machine, one of which is killed; and a server of S3."""
 
 import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,25 @@ import runs
 import tracked
 
 from ctxlearn.cli import main
-from ctxlearn.lab import JobFailed, Measurement, Training, call, sweep
+from ctxlearn.lab import (
+    Cell,
+    JobFailed,
+    Measurement,
+    Page,
+    Says,
+    Study,
+    Training,
+    call,
+    sweep,
+    tally,
+    together,
+)
 from ctxlearn.lab.jobs import jobs_of
 from ctxlearn.lab.places import find_places
 from ctxlearn.lab.pool import do_missing
 from ctxlearn.lab.shared_store import SharedStore
 from ctxlearn.learners import MatchNet
+from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import ClassPrototype, TaskFamily
 from ctxlearn.training import TrainingConfig
 
@@ -49,7 +64,14 @@ class Nodes:
 
         self._cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY},
+            head_node_args={
+                "num_cpus": 0,
+                "include_dashboard": False,
+                "object_store_memory": MEMORY,
+                "_system_config": {
+                    "health_check_failure_threshold": 2
+                },  # a dead node is noticed after 25 s, not a minute
+            },
         )
         self.address = self._cluster.address
         self.node = self.new()
@@ -107,6 +129,21 @@ def size_of(learner):
     return {"size": np.array([sum(p.numel() for p in learner.parameters())])}
 
 
+def plan(sizes, seed):
+    trained = Training(f"it {seed}", MatchNet(2, 2, seed=seed), ClassPrototype(), replace(CONFIG, seed=seed))
+    return [Cell(("prototypes",), ClassPrototype(), {"it": trained, "1-NN": NearestNeighbor(2, 2)}, seed, sizes, 5)]
+
+
+def present(sizes, numbers):
+    accuracy = numbers["score"].map(lambda found: 100 * found.averaged())
+    gap = accuracy["it", "prototypes"] - accuracy["1-NN", "prototypes"]
+    claims = together("only", [Says("wins", "It is better", "points", gap)])
+    return Page("t", "asked?", tally(claims), "sure", claims, numbers["score"].frame("learner", "family"))
+
+
+STUDY = Study("tiny", {"quick": 6}, plan, present)
+
+
 class Broken(TaskFamily):
     n_features, n_classes = 2, 2
 
@@ -162,9 +199,11 @@ def test_a_bucket_that_there_is_not_is_named(bucket, tmp_path):
     assert bucket
 
 
-@pytest.mark.parametrize("shares", ["s3", "a folder", "nothing"])
-def test_a_node_killed_in_the_middle_costs_no_byte(shares, nodes, bucket, tmp_path, monkeypatch):
-    url = {"s3": f"{bucket}-killed", "a folder": f"file://{tmp_path}/store", "nothing": None}[shares]
+@pytest.mark.parametrize(
+    ("lost", "shares"), [("node", "s3"), ("worker", "s3"), ("worker", "a folder"), ("node", "nothing")]
+)
+def test_what_is_killed_in_the_middle_costs_no_byte(lost, shares, nodes, bucket, tmp_path, monkeypatch):
+    url = {"s3": f"{bucket}-{lost}", "a folder": f"file://{tmp_path}/store", "nothing": None}[shares]
     tracks, gate = (Path(os.environ[name]) for name in (tracked.TRACKS, tracked.GATE))
     for path in (tracks, gate):
         path.unlink(missing_ok=True)
@@ -181,7 +220,10 @@ def test_a_node_killed_in_the_middle_costs_no_byte(shares, nodes, bucket, tmp_pa
         until(lambda: tracks.exists() and tracked.steps_by_process(tracks)[0][-1] == tracked.WAITS)
         if url is not None:
             until(lambda: any(f"step-{tracked.WAITS:08}" in name for name in SharedStore(url).names()))
-        nodes.replace()
+        if lost == "node":
+            nodes.replace()
+        else:
+            os.kill(int(tracks.read_text().split()[0]), signal.SIGKILL)
         gate.touch()
         assert done.result(timeout=200) == 2
     first, second = tracked.steps_by_process(tracks)
@@ -208,7 +250,7 @@ def test_pages_and_tables_have_the_same_bytes(nodes, bucket, tmp_path, capsys):
         "cluster": ["--cluster", nodes.address],
         "both": ["--cluster", nodes.address, "--runs", f"{bucket}-study"],
     }.items():
-        assert main(["reproduce", "selection", "--profile", "smoke", "--out", str(tmp_path / name), *options]) == 0
+        assert main(["reproduce", "test_cluster.STUDY", "--seeds", "2", "--out", str(tmp_path / name), *options]) == 0
     expected = content(tmp_path / "local")
     assert any(name.startswith("runs/samples/") for name in expected)
     assert content(tmp_path / "cluster") == content(tmp_path / "both") == expected
