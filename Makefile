@@ -20,7 +20,7 @@ test: $(INSTALLED)
 # studies on a Ray cluster of several nodes on this machine, and on a server of S3: in addition, since they need more packages
 test-cluster: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster-test]'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/lab/test_cluster.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/jobs/test_cluster.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

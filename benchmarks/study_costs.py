@@ -11,8 +11,8 @@ import time
 from dataclasses import replace
 from statistics import median
 
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
+from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.studies.names import STUDIES
 from ctxlearn.studies.reproduction import find_study
 from ctxlearn.training import train

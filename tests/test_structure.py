@@ -15,11 +15,12 @@ FLOORS = [
         *(
             "atomic",
             "checks",
+            "configurable",
             "escaping",
             "lazy",
+            "moved",
             "plain_data",
             "progress",
-            "recorded",
             "seeding",
             "source_code",
             "storage",
@@ -30,12 +31,16 @@ FLOORS = [
     },
     {"episodes", "tables"},
     {"tasks", "learners"},
+    {"bayes"},
+    {"baselines"},
     {"references", "expressiveness", "testing"},
     {"training", "onnx_file"},
+    {"inner_loop"},
     {"evaluation"},
     {"identification", "language"},
     {"estimators"},
     {"real_tables"},
+    {"jobs"},
     {"lab"},
     {"studies"},
     {"cli", "playground", "__main__"},
@@ -120,7 +125,7 @@ def test_no_file_is_too_long(path):
 
 def test_the_lab_and_its_studies_do_not_grow():
     own = [path for path in FILES if room(module_name(path)) in ("lab", "studies")]
-    assert sum(len(path.read_text().splitlines()) for path in own) <= 8_850
+    assert sum(len(path.read_text().splitlines()) for path in own) <= 6_500
 
 
 @pytest.mark.parametrize("name", sorted({room(module_name(p)) for p in FILES} - {"", "__main__"}))

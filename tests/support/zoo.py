@@ -4,22 +4,22 @@ import numpy as np
 import torch
 from torch import nn
 
+from ctxlearn.configurable import Configurable
 from ctxlearn.learners import (
     CNP,
     MAML,
-    Advised,
     Blended,
     BlockConfig,
     ContextScaled,
     Guided,
     InContextTransformer,
+    KernelFeatures,
+    ManyClass,
     MatchNet,
     MissingAware,
-    MoreWays,
     ProtoNet,
 )
 from ctxlearn.learners.advice import KINDS, n_told
-from ctxlearn.recorded import Recorded
 from ctxlearn.references import (
     Averaging,
     Chance,
@@ -42,6 +42,7 @@ from ctxlearn.tasks import (
     Augmented,
     ClassPrototype,
     DecisionTree,
+    Deformed,
     GaussianHalfSpaces,
     GaussianWeights,
     Labelled,
@@ -76,7 +77,7 @@ class Lines(TaskFamily):
         return x, (x @ parameters[..., None])[..., 0] + noise
 
 
-class Scaled(Recorded, nn.Module):
+class Scaled(Configurable, nn.Module):
     """An encoder of one's own: (M, *shape) to (M, 3)."""
 
     def __init__(self, n_inputs=2):
@@ -128,6 +129,8 @@ def families():
         "domains of scaled inputs, pooled": ScaledInputs(3).pooled(),
         "a mixture of a domain and trees": Mixture([GaussianWeights(3).pooled(), DecisionTree(3)]),
         "augmented prototypes": Augmented(ClassPrototype(3, 3)),
+        "deformed prototypes": Deformed(ClassPrototype(3, 3), 2.0, 1.0),
+        "stretched regression": Deformed(LinearRegression(3), stretch=3.0),
         "rotated regression": Augmented(LinearRegression(3), permute_labels=False),
         "renamed classes of images": Augmented(labelled(shape=(2, 3, 3)), rotate=False),
         "a pool of 5 tasks": Pool(ClassPrototype(), 5),
@@ -157,7 +160,7 @@ def trained_learners():
         zoo[f"ProtoNet, {name} encoder"] = ProtoNet(2, 3, encoder=encoder, width=8)
         zoo[f"CNP, {name} encoder"] = CNP(2, 3, encoder=encoder, width=8)
         zoo[f"MAML, {name} encoder"] = MAML(2, 3, encoder=encoder, width=8)
-        for similarity in ("cosine", "dot"):
+        for similarity in ("cosine", "dot", "scaled_cosine"):
             for attention in ("softmax", "sum"):
                 zoo[f"MatchNet, {similarity}, {attention}, {name} encoder"] = MatchNet(
                     2, 3, encoder=encoder, similarity=similarity, attention=attention, width=8
@@ -174,14 +177,14 @@ def trained_learners():
     zoo["transformer that takes NaN"] = takes_gaps
     zoo["transformer behind scaling"] = ContextScaled(takes_gaps)
     advised = InContextTransformer(2 + 9, 3, width=16, depth=1, heads=2, encoder=MissingAware(2 + 9, 8, hidden=8))
-    zoo["advised transformer"] = Advised(advised)
-    zoo["advised transformer behind scaling"] = ContextScaled(Advised(advised))
+    zoo["advised transformer"] = KernelFeatures(advised)
+    zoo["advised transformer behind scaling"] = ContextScaled(KernelFeatures(advised))
     told = 1 + n_told(tuple(KINDS), 3)
     guided = InContextTransformer(told, 3, width=16, depth=1, heads=2, encoder=MissingAware(told, 8, hidden=8))
     zoo["guided transformer"] = Guided(guided, n_features=2, shown=1, residual=True)
     zoo["guided transformer behind scaling"] = ContextScaled(Guided(guided, n_features=2, shown=1))
     zoo["CNP blended with logistic regression"] = ContextScaled(Blended(CNP(2, 3, width=8)))
-    zoo["advised CNP for regression"] = Advised(CNP(2 + 3, None, width=8))
+    zoo["advised CNP for regression"] = KernelFeatures(CNP(2 + 3, None, width=8))
     zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)
     quantiles = InContextTransformer(2, None, width=16, depth=2, heads=2, readout="quantiles")
     zoo["transformer of quantiles"] = quantiles
@@ -225,7 +228,7 @@ def references():
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes with a domain unknown": DomainBayes(GaussianWeights(2)),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
-        "groups of two classes out of three": MoreWays(ProtoNet(2, 2, encoder="identity"), 3),
+        "groups of two classes out of three": ManyClass(ProtoNet(2, 2, encoder="identity"), 3),
         "an ensemble": Ensemble([NearestNeighbor(2, 3), ProtoNet(2, 3, encoder="identity")]),
         "chance": Chance(Amortization()),
         "chance of regression": Chance(Lines()),

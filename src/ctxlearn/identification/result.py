@@ -129,7 +129,7 @@ class Identification:
 
     def figure(self) -> Figure:
         """A heat map: candidates by context lengths, the total in each cell, the best class framed."""
-        from ctxlearn.identification.drawing import heat_map
+        from ctxlearn.identification.plots import heat_map
 
         return heat_map(self)
 
@@ -184,7 +184,7 @@ class Identification:
         Raises:
             StorageError: the folder cannot be written.
         """
-        from ctxlearn.identification.drawing import image
+        from ctxlearn.identification.plots import image
 
         place = Path(folder)
         write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))

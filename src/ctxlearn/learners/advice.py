@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.learners.advised import ADVISERS, kernel_values, without_gaps
 from ctxlearn.learners.base import one_hot
+from ctxlearn.learners.kernel_features import ADVISERS, kernel_values, without_gaps
 from ctxlearn.learners.kernel_logistic import fit_logistic
 
 PENALTIES = (10.0, 1.0, 0.1)
@@ -26,7 +26,7 @@ REPEATING = 0.5
 KINDS = {"ridge": len(ADVISERS), "logistic": len(PENALTIES), "match": 1}
 """Kinds of advice, and how many regressions each has:
 
-- "ridge": the kernel ridge regressions of `Advised`.
+- "ridge": the kernel ridge regressions of `KernelFeatures`.
 - "logistic": logistic regression with three ridge penalties.
 - "match": logistic regression whose kernel counts, besides, the columns of repeating values in which two points are equal: as if these
   were one-hot.

@@ -7,20 +7,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
 
 State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
 
 
-class Learner(Recorded, nn.Module, ABC):
+class Context(NamedTuple):
+    """A context as it came: x (B, n, *shape) and y (B, n)."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Learner(Configurable, nn.Module, ABC):
     """A learning algorithm: `adapt` reads labelled points, `predict` answers for new ones from what it made.
 
     A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and

@@ -12,6 +12,7 @@ STUDIES = {
     " samples?",
     "images": "Appendix H: does an in-context model learn to read new scripts from one or five examples a character?",
     "diversity": "how many distinct training tasks turn memorising into learning?",
+    "language": "which algorithm does a language model run on the examples in its prompt, and what does training on tasks make of it?",
     "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",
 }
 PROFILES = {

@@ -3,6 +3,7 @@
 from ctxlearn.tasks.augmented import Augmented
 from ctxlearn.tasks.base import Mixture, TaskFamily
 from ctxlearn.tasks.classification import Amortization, ClassPrototype, PairwiseMetric, Radial
+from ctxlearn.tasks.deformed import Deformed
 from ctxlearn.tasks.domains import Domain, Domains, GaussianHalfSpaces, GaussianWeights, Pooled, ScaledInputs
 from ctxlearn.tasks.images import Glyphs, ImageDomains, ImageFolder, glyphs, image_folder
 from ctxlearn.tasks.labelled import Labelled
@@ -15,6 +16,7 @@ __all__ = [
     "Augmented",
     "ClassPrototype",
     "DecisionTree",
+    "Deformed",
     "Domain",
     "Domains",
     "GaussianHalfSpaces",

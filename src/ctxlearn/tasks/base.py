@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_generator, check_int, describe
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.episodes import Parameters, Tasks, select
-from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tree import map_tensors
 
 VIOLATED = -15.0
 """Log-probability of a label that a task's rule excludes: e^-15 in place of 0, so that no context is impossible."""
 
 
-class TaskFamily(Recorded, ABC):
+class TaskFamily(Configurable, ABC):
     """A distribution over tasks: first the task's latent parameters, then points of the task.
 
     A family of your own is a subclass with two methods, `sample_parameters` and `sample_points`, and the
@@ -35,7 +35,7 @@ class TaskFamily(Recorded, ABC):
     n_classes: int | None
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @property
     def name(self) -> str:
