@@ -244,11 +244,12 @@ def test_a_job_that_fails_on_a_node_is_named_with_its_reason(nodes, tmp_path):
         work(tmp_path, None, nodes.address, Broken())
 
 
-def test_pages_and_tables_have_the_same_bytes(nodes, bucket, tmp_path, capsys):
+def test_pages_and_tables_have_the_same_bytes(nodes, bucket, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
     for name, options in {
         "local": ["--jobs", "1"],
         "cluster": ["--cluster", nodes.address],
-        "both": ["--cluster", nodes.address, "--runs", f"{bucket}-study"],
+        "both": ["--cluster", "ray", "--runs", f"{bucket}-study"],
     }.items():
         assert main(["reproduce", "test_cluster.STUDY", "--seeds", "2", "--out", str(tmp_path / name), *options]) == 0
     expected = content(tmp_path / "local")

@@ -125,8 +125,9 @@ class RayCluster(AbstractContextManager["RayCluster"]):
         if self._shared is not None:
             self._shared.fetch(part, self._store.folder)
             return
-        with claimed(self._store.folder, part):
-            place_files(self._store.folder, files)
+        with claimed(self._store.folder, part) as free:
+            if free:
+                place_files(self._store.folder, files)
 
     def __exit__(self, *_: object) -> None:
         if "_ray" not in self.__dict__:
