@@ -90,13 +90,15 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
+def nodes(bucket, tmp_path_factory):
+    """A cluster whose nodes inherit the environment, in which the bucket is found."""
+    assert bucket
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", ":".join([*runs.PLACES, str(Path(__file__).parent)]))
         patch.setenv(tracked.TRACKS, str(tmp_path_factory.mktemp("tracks") / "tracks"))
         patch.setenv(tracked.GATE, str(tmp_path_factory.mktemp("gate") / "gate"))
-        found = Nodes()  # nodes inherit the environment
+        found = Nodes()
         yield found
         found.shutdown()
 
@@ -194,7 +196,7 @@ def test_s3_holds_the_bytes_of_a_local_folder(bucket, tmp_path, monkeypatch):
 
 
 def test_a_bucket_that_there_is_not_is_named(bucket, tmp_path):
-    with pytest.raises(JobFailed, match=r"cannot reach s3://nowhere/runs: .*"):
+    with pytest.raises(JobFailed, match=r"failed: StorageError: .*cannot reach s3://nowhere/runs: "):
         work(tmp_path, "s3://nowhere/runs")
     assert bucket
 

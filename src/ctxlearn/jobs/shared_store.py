@@ -229,8 +229,9 @@ class SharedStore:
         except Exception as error:
             if isinstance(error, expected):
                 raise
-            said = reason(error) if isinstance(error, OSError) else str(error)
-            raise StorageError(getattr(error, "errno", None), f"cannot reach {printable(self.url)}: {said}") from error
+            number = error.errno if isinstance(error, OSError) else None
+            text = f"cannot reach {printable(self.url)}: {reason(error) if isinstance(error, OSError) else error}"
+            raise (StorageError(text) if number is None else StorageError(number, text)) from error
 
 
 class PushingExecutor(AbstractContextManager["PushingExecutor"]):
