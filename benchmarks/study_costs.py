@@ -66,18 +66,18 @@ def main(names):
     known = {}
     print("| study | profile | trainings | steps | core-hours | longest training, hours | measurements |")
     print("|---|---|---|---|---|---|---|")
-    for name in names or STUDIES:
-        study = find_study(name)
-        for profile in [p for p in study.profiles if p != "smoke"]:
-            trainings, n_measurements = trainings_of(study, profile)
-            hours = []
-            for training in trainings:
-                if kind(training) not in known:
-                    known[kind(training)] = seconds_of_a_step(training)
-                hours.append(known[kind(training)] * training.config.steps / 3600)
-            steps = sum(training.config.steps for training in trainings)
-            cost = f"{sum(hours):.2g} | {max(hours, default=0):.2g}"
-            print(f"| `{name}` | {profile} | {len(trainings)} | {steps:,} | {cost} | {n_measurements} |", flush=True)
+    studies = [find_study(name) for name in names or STUDIES]
+    profiles = dict.fromkeys(profile for study in studies for profile in study.profiles if profile != "smoke")
+    for profile, study in ((profile, study) for profile in profiles for study in studies if profile in study.profiles):
+        trainings, n_measurements = trainings_of(study, profile)
+        hours = []
+        for training in trainings:
+            if kind(training) not in known:
+                known[kind(training)] = seconds_of_a_step(training)
+            hours.append(known[kind(training)] * training.config.steps / 3600)
+        steps = sum(training.config.steps for training in trainings)
+        cost = f"{sum(hours):.2g} | {max(hours, default=0):.2g}"
+        print(f"| `{study.name}` | {profile} | {len(trainings)} | {steps:,} | {cost} | {n_measurements} |", flush=True)
 
 
 if __name__ == "__main__":
