@@ -99,7 +99,8 @@ def function_path(function: Callable[..., Any]) -> str:
 def describe_argument(value: Any, name: str) -> Any:
     """One argument as JSON-able data; see `Call`."""
     if isinstance(value, Training):
-        return {"run": value.hash}
+        # a learner that reads files of this machine, a language model, is built from the study's words and not from a run's
+        return {"run": value.hash} | ({"learner": configuration(value.learner)} if value.reads_files else {})
     if isinstance(value, Kept):
         return {"run": value.training.hash, "kept": True}
     if isinstance(value, Path):
@@ -261,10 +262,10 @@ def named_code(value: Any) -> Iterator[Callable[..., Any] | type]:
 
 
 def without_folders(described: Any) -> Any:
-    """A description without the places of runs, which change no result."""
+    """A description without the places of runs, which change no result, and what their hashes say already."""
     if isinstance(described, list):
         return [without_folders(item) for item in described]
     if isinstance(described, dict):
-        kept = {k: v for k, v in described.items() if not (k == "folder" and "run" in described)}
+        kept = {k: v for k, v in described.items() if not (k in ("folder", "learner") and "run" in described)}
         return {k: without_folders(v) for k, v in kept.items()}
     return described

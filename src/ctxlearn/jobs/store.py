@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ctxlearn.configurable import instantiate
+from ctxlearn.learners.base import Learner
 from ctxlearn.storage import CorruptFileError, load_tensors, save_tensors
 from ctxlearn.training import kept_learners, load
+from ctxlearn.training.run import finish_from
 from ctxlearn.training.run_folder import RunFolder
 
 
@@ -51,6 +54,9 @@ class Store:
     def load_run(self, described: dict[str, Any]) -> Any:
         """The learner that {"run": hash} stands for, perhaps in a folder of its own; or an iterator over kept ones."""
         folder = described.get("folder", self.run_path(described["run"]))
+        if "learner" in described:
+            learner = instantiate(described["learner"], Learner, place="learner")
+            return finish_from(RunFolder(folder), learner, described["run"]).learner
         return kept_learners(folder) if described.get("kept") else load(folder)
 
     def save_samples(self, measurement: str, arrays: dict[str, np.ndarray], facts: Any, warned: list[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ctxlearn.configurable import configuration
+from ctxlearn.configurable import configurable_classes, configuration
 from ctxlearn.learners.base import Learner
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training import Objective, RandomSplit, TrainingConfig, run_settings
@@ -40,6 +40,11 @@ class Training:
     def hash(self) -> str:
         """The run's hash: what its result depends on."""
         return run_hash(run_settings(self.learner, self.source, self.config, self.objective))
+
+    @cached_property
+    def reads_files(self) -> bool:
+        """Whether the learner opens files that its arguments name, as a language model does."""
+        return any(getattr(cls, "reads_files", False) for cls in configurable_classes(self.learner))
 
     @property
     def work(self) -> float:

@@ -47,4 +47,4 @@ class TokenLearner(Learner):
     def _embed(self, vectors: Tensor, label: Tensor, is_query: float) -> Tensor:
         flag = vectors.new_full((*vectors.shape[:2], 1), is_query)
         tokens: Tensor = self.embed(torch.cat([vectors, label, flag], dim=-1))
-        return tokens
+        return tokens.to(self.embed.weight.dtype)  # of mixed precision: blocks add to a stream in full

@@ -12,12 +12,12 @@ import pandas as pd
 
 from ctxlearn.checks import check_int, describe, unknown_name
 from ctxlearn.configurable import with_argument
+from ctxlearn.evaluation.statistics import mean_interval
+from ctxlearn.jobs.cells import Cell, all_measurements
 from ctxlearn.jobs.job import jobs_of
 from ctxlearn.jobs.pool import Executor, do_missing
 from ctxlearn.jobs.store import Store
 from ctxlearn.jobs.trainings import Training
-from ctxlearn.lab.cells import Cell, all_measurements
-from ctxlearn.lab.samples import load_numbers
 from ctxlearn.learners.base import Learner
 from ctxlearn.storage import load_tensors, write_text
 from ctxlearn.tasks.base import TaskFamily
@@ -109,7 +109,8 @@ def sweep(
             "validation_loss": load_tensors(run / "model.safetensors")[1]["validation_loss"],
         }
         if test is not None:
-            found = load_numbers(measurements, store)["score"]["it", i].averaged().interval()
+            scores = store.load_samples(measurements[i].call.hash).arrays["score"]
+            found = mean_interval(scores[:, 1:].mean(1))
             row |= {"score": found.value, "low": found.low, "high": found.high}
         rows.append({**row, "run": str(run)})
     table = pd.DataFrame(rows).sort_values("validation_loss", kind="stable", ignore_index=True)
