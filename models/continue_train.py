@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from ctxlearn import TrainingConfig, load, train
-from ctxlearn.recorded import instantiate
+from ctxlearn.configurable import instantiate
 from ctxlearn.training import kept_learners
 
 

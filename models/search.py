@@ -20,7 +20,15 @@ from ctxlearn.studies.tables.scoring import log_losses
 
 from ctxlearn import InContextClassifier
 from ctxlearn.checks import trusted_values
-from ctxlearn.learners import Advised, BlockConfig, ContextScaled, Guided, InContextTransformer, Learner, MissingAware
+from ctxlearn.learners import (
+    BlockConfig,
+    ContextScaled,
+    Guided,
+    InContextTransformer,
+    KernelFeatures,
+    Learner,
+    MissingAware,
+)
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import WideClassification
 from ctxlearn.training import LastPoints, TrainingConfig, VariedLengths
@@ -46,7 +54,7 @@ def guided(advice: list[str], residual: bool, shown: int = 24, width: int = 128,
 
 DESIGNS = {
     "plain": lambda: ContextScaled(tokens(FEATURES, 128, 6)),
-    "ridge": lambda: ContextScaled(Advised(tokens(FEATURES + 3 * CLASSES, 128, 6))),
+    "ridge": lambda: ContextScaled(KernelFeatures(tokens(FEATURES + 3 * CLASSES, 128, 6))),
     "ridge, 24 shown": lambda: guided(["ridge"], False),
     "logistic": lambda: guided(["ridge", "logistic"], False),
     "match": lambda: guided(["ridge", "logistic", "match"], False),

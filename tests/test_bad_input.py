@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ctxlearn import Tasks, TrainingConfig, checks, load
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.episodes import concatenate
 from ctxlearn.learners import CNP, MLP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for, initial_weights
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial
@@ -89,7 +89,11 @@ ARGUMENTS = {
     "transformer encoder": (lambda v: InContextTransformer(2, 2, 4, encoder=v), "encoder", lambda v: v is None),
     "transformer seed": (lambda v: InContextTransformer(2, 2, 4, seed=v), "seed", lambda v: is_int(v, 0, 2**63 - 1)),
     "MatchNet C": (lambda v: MatchNet(2, v), "n_classes", lambda v: v is None or is_int(v, 2)),
-    "MatchNet similarity": (lambda v: MatchNet(2, 2, similarity=v), "similarity", is_choice("cosine", "dot")),
+    "MatchNet similarity": (
+        lambda v: MatchNet(2, 2, similarity=v),
+        "similarity",
+        is_choice("cosine", "dot", "scaled_cosine"),
+    ),
     "MatchNet attention": (lambda v: MatchNet(2, 2, attention=v), "attention", is_choice("softmax", "sum")),
     "MatchNet width": (lambda v: MatchNet(2, 2, width=v), "width", is_size),
     "ProtoNet d": (lambda v: ProtoNet(v, 2, width=4), "n_features", is_shape),

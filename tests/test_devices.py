@@ -12,11 +12,11 @@ import zoo
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ctxlearn
+from ctxlearn.baselines.selection import leave_one_out
 from ctxlearn.checks import trusted_values
 from ctxlearn.evaluation import answer_prefixes, evaluate, hindsight, hindsight_per_query, score_prefixes
 from ctxlearn.learners import MAML, ContextScaled, InContextTransformer, Learner, MatchNet, ProtoNet
 from ctxlearn.references import AlgorithmSelection, Ensemble, NearestNeighbor
-from ctxlearn.references.selection import leave_one_out
 from ctxlearn.seeding import generator_for
 from ctxlearn.tasks import ClassPrototype, LinearRegression
 from ctxlearn.training import Adaptable, MetaAdaptation
@@ -159,10 +159,10 @@ def test_a_learner_is_tuned_where_it_is(accelerator, monkeypatch):
     def on_the_cpu(*key, device):
         return generator_for(*key)  # torch has no generators for this device
 
-    monkeypatch.setattr("ctxlearn.training.adaptation.generator_for", partial(on_the_cpu, device=None))
+    monkeypatch.setattr("ctxlearn.inner_loop.fine_tuning.generator_for", partial(on_the_cpu, device=None))
     learner = there(transformer())
     with trusted_values():
-        tuned = ctxlearn.adapt_to_domain(learner, ClassPrototype(), n_tasks=8, n_points=5, steps=2, check_every=1)
+        tuned = ctxlearn.fine_tune(learner, ClassPrototype(), n_tasks=8, n_points=5, steps=2, check_every=1)
     assert {p.device.type for p in tuned.parameters()} == {"meta"}
 
 
@@ -171,7 +171,7 @@ def test_inner_steps_are_taken_where_the_learner_is(accelerator):
     tasks = ClassPrototype().sample(4, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert learner(tasks.x[:, :3], tasks.y[:, :3], tasks.x[:, 3:]).device.type == "meta"
-    assert isinstance(MetaAdaptation(), ctxlearn.Recorded)
+    assert isinstance(MetaAdaptation(), ctxlearn.Configurable)
 
 
 @pytest.mark.parametrize("name", ["transformer behind scaling", "advised transformer behind scaling"])

@@ -11,7 +11,11 @@ PAGES = {
     "tasks": ("Tasks", "Distributions over tasks, `ctxlearn.tasks`.", ["tasks"]),
     "learners": ("Learners", "Learners that are trained, `ctxlearn.learners`.", ["learners"]),
     "references": ("References", "Learners without parameters, `ctxlearn.references`.", ["references"]),
-    "training": ("Training", "The loop and what it takes, `ctxlearn.training`.", ["training"]),
+    "training": (
+        "Training",
+        "The loop and what it takes, `ctxlearn.training`, and inner loops, `ctxlearn.inner_loop`.",
+        ["training", "inner_loop"],
+    ),
     "evaluation": (
         "Evaluation and identification",
         "Scores with intervals, `ctxlearn.evaluation`, and which algorithm a predictor runs, `ctxlearn.identification`.",

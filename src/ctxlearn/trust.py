@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ctxlearn.escaping import printable
+from ctxlearn.moved import MOVED
 
 OWN = "ctxlearn"
 
@@ -21,13 +22,15 @@ def find_class(path: object, trusted: Sequence[str] = ()) -> type:
     """The class at `package.module.Class`. Nothing is imported before it is known that its module may be.
 
     Args:
-        path: the import path; the class must be defined in ctxlearn, a trusted module, or one that is imported already.
+        path: the import path; the class must be defined in ctxlearn, a trusted module, or one that is imported already. Classes
+            of ours that have moved are found under their earlier paths, too.
         trusted: modules that may be imported, packages with all that is below them.
 
     Raises:
         UntrustedError: its module is not trusted; it is named.
         ValueError: there is no such class.
     """
+    path = MOVED.get(path, path) if isinstance(path, str) else path
     parts = path.split(".") if isinstance(path, str) else []
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         raise ValueError(f"class_path: expected the import path of a class (module.Class), got {_shown(path)}")

@@ -13,6 +13,7 @@ import torch
 
 import ctxlearn
 from ctxlearn.evaluation.statistics import BOUNDLESS, CLAIM_LEVEL, Interval, mean_interval, simultaneous_level
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import (
     Cell,
     Claim,
@@ -33,7 +34,6 @@ from ctxlearn.lab import (
     tally,
     together,
 )
-from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.references import LinearPool, NearestNeighbor
 from ctxlearn.storage import CorruptFileError

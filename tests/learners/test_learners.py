@@ -23,6 +23,7 @@ MAKERS = {
     "transformer": lambda d, c: InContextTransformer(d, c, width=8, depth=2, heads=2),
     "MatchNet, cosine": lambda d, c: MatchNet(d, c, width=8),
     "MatchNet, dot": lambda d, c: MatchNet(d, c, similarity="dot", encoder="identity"),
+    "MatchNet, scaled cosine": lambda d, c: MatchNet(d, c, similarity="scaled_cosine", width=8),
     "MatchNet, cosine, sum": lambda d, c: MatchNet(d, c, attention="sum", width=8),
     "MatchNet, dot, sum": lambda d, c: MatchNet(d, c, similarity="dot", attention="sum", width=8),
     "ProtoNet": lambda d, c: ProtoNet(d, c, width=8),
@@ -136,6 +137,9 @@ def test_matchnet_is_attention_on_the_labels():
             cosine = torch.cosine_similarity(x[b], queries[b, q][None])
             shares = torch.zeros(4).index_add(0, y[b], cosine.exp() / cosine.exp().sum())
             assert torch.allclose(out[b, q], (shares + EPS).log(), atol=1e-5)
+            sharp = torch.zeros(4).index_add(0, y[b], (10 * cosine).softmax(0))
+            scaled = MatchNet(3, 4, "identity", similarity="scaled_cosine")(x, y, queries)[b, q]
+            assert torch.allclose(scaled, (sharp + EPS).log(), atol=1e-4)
             sums = torch.zeros(4).index_add(0, y[b], cosine)
             assert torch.allclose(MatchNet(3, 4, "identity", attention="sum")(x, y, queries)[b, q], sums, atol=1e-5)
 

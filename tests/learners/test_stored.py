@@ -14,9 +14,9 @@ import zoo
 
 from ctxlearn import load
 from ctxlearn.cli import main
+from ctxlearn.configurable import configuration, digest, instantiate
 from ctxlearn.estimators.models import SHIPPED
 from ctxlearn.learners import InContextTransformer, MatchNet
-from ctxlearn.recorded import configuration, digest, instantiate
 from ctxlearn.references import BayesOptimal, Chance
 from ctxlearn.storage import CorruptFileError
 from ctxlearn.tasks import PairwiseMetric, Pool, Radial
@@ -53,7 +53,7 @@ def test_an_edited_configuration_is_refused_with_the_way_to_train_it(which, tmp_
 def test_the_hashes_of_the_shipped_models_are_those_of_their_configurations(kind):
     held = yaml.safe_load((SHIPPED / kind / "config.yaml").read_text())
     name = held.pop("hash")
-    assert digest(held) == name
+    assert digest({key: value for key, value in held.items() if key != "version"}) == name
     assert load(SHIPPED / kind).training is False
 
 
@@ -251,7 +251,7 @@ def test_aliases_that_are_few_are_read(tmp_path):
     config = yaml.safe_load(path.read_text())
     one = config["learner"]["init_args"]["blocks"][0] if config["learner"]["init_args"]["blocks"] else {"x": 1}
     config["training"] = {"a": one, "b": one}
-    config["hash"] = digest({k: v for k, v in config.items() if k != "hash"})
+    config["hash"] = digest({k: v for k, v in config.items() if k not in ("hash", "version")})
     text = yaml.safe_dump(config)
     assert "*id" in text
     path.write_text(text)

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
+from ctxlearn.evaluation.new_domains import error_on, errors_along
+from ctxlearn.inner_loop.fine_tuning_search import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
+from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import AdaptationDiverged
 from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce
@@ -24,15 +26,12 @@ from ctxlearn.studies.domains.metrics import (
     UNKNOWN,
     Measured,
     adapted_error,
-    meet,
-    score,
-    scores_along,
+    met_by,
     unadapted_error,
 )
 from ctxlearn.studies.domains.page import draw, page_of
 from ctxlearn.studies.domains.settings import GATE, ICL, M2, PROFILES, fresh_learner, icl_training, m2_training
 from ctxlearn.training import Adaptable
-from ctxlearn.training.ways import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
 
 PARTS = PROFILES["quick"]
 SMALL = PROFILES["smoke"]["regression"]
@@ -94,32 +93,32 @@ def test_the_quick_profile_is_the_test_that_was_fixed():
 
 
 def test_domains_met_are_new_for_each_stream_and_seed_and_the_same_again():
-    one, again = (meet(SMALL, 0, Stream.TEST, 2) for _ in range(2))
+    one, again = (met_by(SMALL, 0, Stream.TEST) for _ in range(2))
     assert torch.equal(one[1].probe.x, again[1].probe.x)
-    others = [meet(SMALL, seed, stream, 1)[0] for seed, stream in ((0, Stream.VALIDATION), (1, Stream.TEST))]
-    latents = [m.family.latents["mean"] for m in (*one, *others)]
+    others = [met_by(SMALL, seed, stream)[0] for seed, stream in ((0, Stream.VALIDATION), (1, Stream.TEST))]
+    latents = [m.family.latents["mean"] for m in (*one[:2], *others)]
     assert len({tuple(mean.tolist()) for mean in latents}) == 4
 
 
 def test_following_a_way_changes_no_learner_and_own_steps_are_those_of_training():
-    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    met = met_by(SMALL, 0, Stream.TEST)[0]
     learner = Adaptable(fresh_learner(SMALL, 0), SMALL.adaptation).eval()
     before = copy.deepcopy(learner.state_dict())
-    plain = score(learner, met)
+    plain = error_on(learner, met)
     ways = ways_to_try(learner, RATES, 4)
     assert (OWN, 0.0) in ways
     assert (OWN, 0.0) not in ways_to_try(learner.learner, RATES, 4)
     for (optimizer, rate), at in ways.items():
-        scores = scores_along(learner, met, 4, optimizer, rate, at)
+        scores = errors_along(learner, met, 4, optimizer, rate, at)
         assert list(scores) == at
         assert not np.array_equal(scores[at[0]], plain)
     assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
 
 
 def test_a_way_that_explodes_counts_as_infinitely_bad_and_is_not_chosen():
-    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    met = met_by(SMALL, 0, Stream.TEST)[0]
     learner = fresh_learner(SMALL, 0).eval()
-    scores = scores_along(learner, met, 4, "sgd", 1e30, [1, 3])
+    scores = errors_along(learner, met, 4, "sgd", 1e30, [1, 3])
     assert np.isinf(scores[3]).all()
     ways = {Way("sgd", 1e30, 3): scores[3][None], Way("sgd", 0.1, 3): np.full((1, 5), 2.0)}
     assert best_way(ways, np.full((1, 5), 1.0)) == NOT_AT_ALL
@@ -134,14 +133,14 @@ def test_the_way_is_chosen_on_validation_domains_and_an_adaptation_that_explodes
     exploding = adapted_error(learner, part, part.sizes[0], 0, 2)
     assert Way(**exploding["facts"]["way"]) == NOT_AT_ALL
     assert np.array_equal(exploding["error"], plain)
-    scores = [score(learner, met).mean() for met in meet(part, 0, Stream.VALIDATION, part.n_validation)]
+    scores = [error_on(learner, met).mean() for met in met_by(part, 0, Stream.VALIDATION)]
     assert exploding["facts"]["validation"] == pytest.approx(np.mean(scores))
     good = adapted_error(learner, SMALL, SMALL.sizes[1], 0, 1)
     way = Way(**good["facts"]["way"])
     assert way.steps
     assert good["facts"]["validation"] < exploding["facts"]["validation"]
-    met = meet(SMALL, 0, Stream.TEST, 1)[0]
-    followed = scores_along(learner, met, SMALL.sizes[1], way.optimizer, way.rate, [way.steps])[way.steps]
+    met = met_by(SMALL, 0, Stream.TEST)[0]
+    followed = errors_along(learner, met, SMALL.sizes[1], way.optimizer, way.rate, [way.steps])[way.steps]
     assert np.array_equal(good["error"][0], followed)
 
 
@@ -155,16 +154,16 @@ def test_a_way_that_diverges_on_a_test_domain_only_is_counted(monkeypatch):
         validation = len(seen) <= len(ways_to_try(learner, RATES, part.limits[0]))
         return good if validation else {step: np.full(part.n_points, np.inf) for step in at}
 
-    monkeypatch.setattr("ctxlearn.studies.domains.metrics.scores_along", diverging)
+    monkeypatch.setattr("ctxlearn.evaluation.new_domains.errors_along", diverging)
     found = adapted_error(learner, part, part.sizes[0], 0, 1)
     assert found["facts"]["diverged"] == part.n_test
     assert np.array_equal(found["error"], unadapted_error(learner, part, 0, 1)["error"])
 
 
 def test_own_steps_that_explode_count_as_infinitely_bad():
-    met = meet(SMALL, 0, Stream.TEST, 1)[0]
+    met = met_by(SMALL, 0, Stream.TEST)[0]
     learner = Adaptable(fresh_learner(SMALL, 0), replace(SMALL.adaptation, step_size=1e30)).eval()
-    assert np.isinf(scores_along(learner, met, 4, OWN, 0.0, [2])[2]).all()
+    assert np.isinf(errors_along(learner, met, 4, OWN, 0.0, [2])[2]).all()
     with pytest.raises(AdaptationDiverged):
         learner.adaptation.adapt(lambda p: p["out.bias"].sum() * torch.inf, dict(learner.learner.named_parameters()))
 

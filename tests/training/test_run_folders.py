@@ -11,10 +11,11 @@ import runs
 import torch
 from filelock import FileLock
 
+from ctxlearn.learners import ProtoNet
 from ctxlearn.storage import StorageError
 from ctxlearn.tasks import ClassPrototype
-from ctxlearn.training import RunFolderError, load
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training import Curriculum, FamilySource, RunFolderError, Smooth, TrainingConfig, load, train
+from ctxlearn.training.run_folder import LibraryVersionWarning, RunFolder
 
 
 def settings(seed=0):
@@ -41,7 +42,7 @@ def test_two_starts_of_one_run_end_with_the_same_bits_and_neither_fails(tmp_path
 
 
 def test_a_second_start_touches_nothing_before_it_has_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 0.05)
     first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
     with first.claimed(settings()):
         parts = [tmp_path / "run" / ".model.safetensors.1.tmp", tmp_path / "run" / "checkpoints" / ".part-1.tmp"]
@@ -96,7 +97,7 @@ def test_whoever_is_faster_is_seen_for_what_it_is(other, tmp_path, monkeypatch):
 
 
 def test_many_starts_at_once_claim_one_run_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 600)  # whatever else the machine does
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 600)  # whatever else the machine does
     seen, errors = [], []
 
     def claim(seed):
@@ -206,3 +207,29 @@ def test_a_finished_run_needs_no_class_but_the_one_at_hand(tmp_path):
     again = runs.small(tmp_path / "run", learner=learner)
     assert again.learner is learner
     assert all(torch.equal(a, b) for a, b in zip(learner.parameters(), load(first.folder).parameters(), strict=True))
+
+
+def test_a_run_that_another_version_began_is_gone_on_with_under_a_warning(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("ctxlearn.training.run_folder.__version__", "0.0.1")
+        runs.small(tmp_path / "run")
+    with pytest.warns(LibraryVersionWarning, match=r"begun with ctxlearn 0\.0\.1"):
+        runs.small(tmp_path / "run")
+    load(tmp_path / "run")  # to use what is finished needs no warning
+    new = RunFolder(tmp_path / "run")
+    assert "version" not in new.read_config()
+    assert new.version == "0.0.1"
+
+
+def test_settings_that_a_source_has_itself_are_refused_by_name(tmp_path):
+    for source in (
+        FamilySource(ClassPrototype(), 2, 5),
+        Curriculum(ClassPrototype(), 2, 5, {"scale": Smooth(0.5, 1.0, 4)}),
+    ):
+        for name, own in (("tasks_per_step", 4), ("n_points", 5)):
+            config = TrainingConfig(steps=1, progress=False, **{name: 2 * own})
+            with pytest.raises(ValueError, match=f"{name}: expected none .* {own} of this {type(source).__name__}"):
+                train(ProtoNet(2, 2), source, config, out=tmp_path / "refused")
+            assert not (tmp_path / "refused").exists()
+        config = TrainingConfig(steps=1, tasks_per_step=4, progress=False)
+        train(ProtoNet(2, 2), source, config, out=tmp_path / type(source).__name__)

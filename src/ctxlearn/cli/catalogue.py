@@ -24,8 +24,8 @@ KINDS = {
     "sources": ("training", "Source"),
     "plans": ("training", "Plan"),
 }
-"""Kind -> the package whose public names it lists, and the class they descend from."""
-ROOMS = ("tasks", "learners", "references", "training")
+"""Kind -> the room whose public names it lists, and the class they descend from."""
+ROOMS = ("tasks", "learners", "bayes", "baselines", "training", "inner_loop")
 _CLASS = re.compile(r'^class (\w+)(?:\(([^)]*)\))?:[^\n]*\n+    [rR]?"""(.*)', re.MULTILINE)
 
 
@@ -59,21 +59,21 @@ class Option:
 
 @cache
 def entries(kind: str) -> tuple[Entry, ...]:
-    """The public classes of a kind, by name."""
+    """The public classes of a kind, by name; not those that are there to be derived from (`ABC` among their bases)."""
     room, root = KINDS[kind]
     known = _classes()
 
     def descends(name: str) -> bool:
         return name in known and any(base == root or descends(base) for base in known[name][0])
 
-    public = re.search(
-        r"^__all__ = \[(.*?)\]", (_SOURCES / room / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    home = _SOURCES / f"{room}.py"
+    text = (home if home.is_file() else _SOURCES / room / "__init__.py").read_text(encoding="utf-8")
+    public = re.search(r"^__all__ = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
     names = sorted(re.findall(r'"(\w+)"', public[1])) if public else []
     return tuple(
         Entry(name, f"ctxlearn.{room}.{name}", known[name][1].strip().removesuffix('"""'), known[name][2])
         for name in names
-        if descends(name)
+        if descends(name) and "ABC" not in known[name][0]
     )
 
 

@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("expected --grid SETTING=VALUE,VALUE,... at least once; ctxlearn sweep --help shows it")
     n_tasks = _number(own, "--n_tasks")
 
-    from ctxlearn.lab.sweep import sweep
+    from ctxlearn.jobs.sweep import sweep
     from ctxlearn.tasks import TaskFamily
 
     if n_tasks is not None and not isinstance(asked.source, TaskFamily):

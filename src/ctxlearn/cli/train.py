@@ -28,7 +28,7 @@ SLOTS = {
     "objective": ("objectives", "from tasks to a loss"),
 }
 """Options that take classes: the kind of class, and what it is for."""
-RECORDED = ("hash", "initial_weights")
+RECORDED = ("hash", "version", "initial_weights")
 """Keys of a run's own config.yaml that describe it and configure nothing."""
 _EPILOG = """\
 A class is given by its name or, one of your own, by its import path: --family mine.MyFamily finds MyFamily in mine.py

@@ -12,10 +12,12 @@ from ctxlearn.learners.base import Learner
 from ctxlearn.threads import Workers
 
 CHUNK = 10
-"""Tasks computed at once: few, since each may hold a hundred images."""
+"""Tasks computed at once unless said otherwise: few, since each may hold a hundred images."""
 
 
-def score_queries(learner: Learner, tasks: Tasks, n_context: int, n_queries: int, *, threads: int = 1) -> np.ndarray:
+def score_queries(
+    learner: Learner, tasks: Tasks, n_context: int, n_queries: int, *, threads: int = 1, chunk: int = CHUNK
+) -> np.ndarray:
     """Mean score of each task's last points, predicted from its first ones, (T,).
 
     Args:
@@ -24,6 +26,7 @@ def score_queries(learner: Learner, tasks: Tasks, n_context: int, n_queries: int
         n_context: first points of a task that are its context.
         n_queries: last points that are asked about.
         threads: chunks of tasks computed side by side.
+        chunk: tasks computed at once.
     """
 
     def part(rows: Tensor) -> Tensor:
@@ -33,6 +36,6 @@ def score_queries(learner: Learner, tasks: Tasks, n_context: int, n_queries: int
         return score_output(output, few.y[:, -n_queries:], tasks.n_classes).double().mean(1)
 
     learner.eval()
-    chunks = [torch.arange(i, min(i + CHUNK, tasks.n_tasks)) for i in range(0, tasks.n_tasks, CHUNK)]
+    chunks = [torch.arange(i, min(i + chunk, tasks.n_tasks)) for i in range(0, tasks.n_tasks, chunk)]
     with Workers(threads) as workers:
         return np.asarray(torch.cat(workers.map(part, chunks)).numpy())

@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from ctxlearn.baselines.gradient_descent import GradientDescent
 from ctxlearn.checks import check_features
 from ctxlearn.expressiveness.encoding import encoding, zeros
 from ctxlearn.expressiveness.wiring import BIAS, Circuit, Head, Layer, Map, Units, carry, eye
-from ctxlearn.references.descent import GradientDescent
 
 HIDE = 2.0**30
 """Larger than any output of the head: what is above it by gating is the context's, the query's is cut to zero."""

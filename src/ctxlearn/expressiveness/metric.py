@@ -17,24 +17,28 @@ FAR = 64.0
 HIDE = 2.0**20
 """Taken off a query's score of itself, which may be as large as its features are."""
 
+RAISE = 2.0**60
+"""Brings small shares above the floor of the logarithm."""
+
 
 def matchnet(learner: MatchNet, mask: str | None) -> Circuit:
     """MatchNet: encode, then one head whose scores are the similarities and whose values are the labels.
 
     The head asks with f(q), its keys are f(x_i), so the score is the dot product; normalised queries and keys make it
-    the cosine. Its values are the labels, so what a query receives is sum_i a_i y_i: softmax attention gives the
+    the cosine, which the head's own sharpness multiplies. Its values are the labels, so what a query receives is sum_i a_i y_i: softmax attention gives the
     shares, whose logarithm (plus 2^-20) is the read-out; linear attention gives Wu et al.'s sums, read as they are.
     Where a query sees itself its own value is zero, as it has no label; under softmax it must take no weight either:
     one more coordinate lowers its score. Normalised keys have no room for that, so there the weight w it takes stays:
     the answers are (1 - w) shares, and 2^-20 (1 - w), the attention that is not its own, is added to each, so that the
-    logarithms are off by log(1 - w) for all classes alike.
+    logarithms are off by log(1 - w) for all classes alike. A learned factor of the cosines can bring w near 1: all
+    answers are then multiplied by 2^60, which is off by as much for all classes again.
 
     Needs: depth 2 (1 with the identity encoder), 1 head, width d + e + 2 K + 1 (d + 2 K + 1 with the identity) for K labels.
     """
     mask = mask or "context"
     n_labels = learner.n_classes or 1
     points = encoding(learner.encoder, math.prod(check_features("n_features", learner.n_features)))
-    cosine, summed = learner.similarity == "cosine", learner.attention == "sum"
+    cosine, summed = learner.similarity != "dot", learner.attention == "sum"
     classification, sees_itself = learner.n_classes is not None, mask != "context" and not summed
     if cosine and sees_itself and not classification:
         raise ValueError(
@@ -51,13 +55,16 @@ def matchnet(learner: MatchNet, mask: str | None) -> Circuit:
         taller, last = eye(n_labels + 1)[:, :n_labels], eye(n_labels + 1)[:, n_labels:]
         value = {"label": taller, "is_query": -last, BIAS: last[:, 0]}
         write = torch.cat([write, torch.full((n_labels, 1), EPS, dtype=torch.float64)], dim=1)
+        if learner.log_factor is not None:
+            out = {"answer": RAISE * eye(n_labels)}
     elif classification and not summed:
         out[BIAS] = torch.full((n_labels,), EPS, dtype=torch.float64)
     if sees_itself and not cosine:
         taller, last = eye(e + 1)[:, :e], eye(e + 1)[:, e:]
         query = {points.register: taller, BIAS: last[:, 0]}
         key = {points.register: taller, "is_query": -HIDE * last}
-    head = Head(query, key, value, {"answer": write})
+    sharpness = 1.0 if learner.log_factor is None else float(learner.log_factor.detach().double().exp())
+    head = Head(query, key, value, {"answer": write}, sharpness=sharpness)
     compare = Layer(
         "compare: the scores are similarities, the values are labels",
         [head],

@@ -32,6 +32,7 @@ class Head:
         query, key, value: maps from the stream; the score is their product itself (the block's factor is undone).
         write: (size, outputs of `value`) for each register that the head adds to.
         slots: keys and values of memory slots, (S, outputs of `key`) and (S, outputs of `value`).
+        sharpness: a factor of the scores, of a normalised layer only.
     """
 
     query: Map
@@ -39,6 +40,7 @@ class Head:
     value: Map
     write: Mapping[str, Tensor]
     slots: tuple[Tensor, Tensor] | None = None
+    sharpness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def _fill_head(block: Block, h: int, head: Head, places: Mapping[str, slice]) ->
         block.query.weight[at : at + head_width] /= block.scale
         block.query.bias[at : at + head_width] /= block.scale
     else:
-        block.sharpness[h] = 1.0
+        block.sharpness[h] = head.sharpness
     if head.slots is not None:
         for slots, given in zip((block.slot_keys, block.slot_values), head.slots, strict=True):
             slots[h].zero_()

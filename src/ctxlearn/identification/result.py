@@ -135,13 +135,13 @@ class Identification:
         Args:
             axes: matplotlib's, to draw on; None makes new ones of a fitting size.
         """
-        from ctxlearn.identification.drawing import heat_map, size_of
+        from ctxlearn.identification.plots import heat_map, size_of
 
         return heat_map(self, axes_or_new(axes, size_of(self)))
 
     def figure(self) -> Figure:
         """The heat map as a figure of its own, which pyplot knows nothing of."""
-        from ctxlearn.identification.drawing import heat_map
+        from ctxlearn.identification.plots import heat_map
 
         figure: Any = heat_map(self).figure
         return figure  # type: ignore[no-any-return]
@@ -197,7 +197,7 @@ class Identification:
         Raises:
             StorageError: the folder cannot be written.
         """
-        from ctxlearn.identification.drawing import image
+        from ctxlearn.identification.plots import image
 
         place = Path(folder)
         write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))

@@ -42,6 +42,8 @@ def render(page: Page, *, command: str, profile: str) -> str:
     return environment.get_template("report.html").render(
         page=page,
         counts=counts,
+        groups=len({claim.group for claim in page.claims}),
+        seeds=max((claim.seeds for claim in page.claims), default=0),
         verdicts=VERDICTS,
         boundless=BOUNDLESS,
         command=command,

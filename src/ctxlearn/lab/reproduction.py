@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ctxlearn.checks import check_int, describe, unknown_name
+from ctxlearn.jobs.cells import all_measurements
+from ctxlearn.jobs.job import jobs_of
+from ctxlearn.jobs.pool import do_missing
+from ctxlearn.jobs.store import Store
 from ctxlearn.lab.claims import Claim
 from ctxlearn.lab.html import figure_bytes, render
-from ctxlearn.lab.jobs import jobs_of
-from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.lab.page import Page
-from ctxlearn.lab.pool import do_missing
 from ctxlearn.lab.samples import load_numbers
-from ctxlearn.lab.store import Store
 from ctxlearn.lab.study import Study
 from ctxlearn.storage import StorageError, write_atomically, write_json, write_text
 from ctxlearn.threads import available_cores
@@ -58,18 +58,7 @@ def reproduce_study(
     progress: bool = True,
     command: str | None = None,
 ) -> StudyResult:
-    """What `ctxlearn.reproduce` does once the study is found; arguments as there.
-
-    Args:
-        study: the study.
-        profile: one of its profiles; None means "quick", or the only one there is.
-        seeds: see `ctxlearn.reproduce`.
-        jobs: see there.
-        out: see there.
-        runs: see there.
-        progress: see there.
-        command: how the page says it was made.
-    """
+    """What `ctxlearn.reproduce` does once the study is found; arguments as there, and `command`: how the page says it was made."""
     if not isinstance(study, Study):
         raise ValueError(f"study: expected a ctxlearn.lab.Study, got {describe(study)}")
     if profile is None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,14 @@ State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
 
 
-class Learner(Recorded, nn.Module, ABC):
+class Context(NamedTuple):
+    """A context as it came: x (B, n, *shape) and y (B, n)."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Learner(Configurable, nn.Module, ABC):
     """A learning algorithm: `adapt` reads labelled points, `predict` answers for new ones from what it made.
 
     A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and
@@ -188,6 +195,12 @@ def evaluating(learner: nn.Module) -> Iterator[None]:
         yield
     finally:
         learner.train(mode)
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Computing with x in the precision it has, also in a training of mixed precision."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def on_device_of(learner: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -18,6 +18,10 @@ EPS = 2.0**-20
 has a finite logit (-13.9)."""
 
 
+FACTOR = 10.0
+"""What the learned factor of cosines starts at."""
+
+
 class EmbeddedContext(NamedTuple):
     """A context after the encoder: points (B, n, e) and labels, one-hot (B, n, C) or values (B, n, 1)."""
 
@@ -36,7 +40,9 @@ class MatchNet(Learner):
         n_features: an int d or the shape of one input.
         n_classes: C >= 2, or None for regression (softmax attention only).
         encoder: None for a one-hidden-layer MLP, "identity", or a module from (M, *shape) to (M, e).
-        similarity: "cosine" (Vinyals et al. 2016) or "dot".
+        similarity: "cosine" (Vinyals et al. 2016), "dot", or "scaled_cosine": the cosine times a learned factor, the inverse
+            of a temperature. Plain cosines are at most 1, so their softmax weighs the nearest of n points no more than e^2
+            times the farthest.
         attention: "softmax" (Vinyals et al. 2016) or "sum".
         width: outputs and hidden units of the default encoder.
         seed: of the initial weights.
@@ -55,25 +61,28 @@ class MatchNet(Learner):
         seed: int = 0,
     ) -> None:
         super().__init__(n_features, n_classes)
-        self.similarity = check_choice("similarity", similarity, ("cosine", "dot"))
+        self.similarity = check_choice("similarity", similarity, ("cosine", "dot", "scaled_cosine"))
         self.attention = check_choice("attention", attention, ("softmax", "sum"))
         if n_classes is None and attention == "sum":
             raise ValueError('attention: expected "softmax" for regression (n_classes=None), got "sum"')
         with initial_weights(seed):
             self.encoder = Encoder(encoder, n_features, check_int("width", width, minimum=1))
+        self.log_factor: nn.Parameter | None = None
+        if similarity == "scaled_cosine":
+            self.log_factor = nn.Parameter(torch.tensor(FACTOR).log())
 
     def adapt(self, context_x: Tensor, context_y: Tensor) -> EmbeddedContext:
         return self._embedded(*self.check_context(context_x, context_y))
 
     def predict(self, state: EmbeddedContext, query_x: Tensor) -> Tensor:
         query_x = self.check_query(query_x, n_tasks=state.points.shape[0])
-        scores = self._points(query_x).to(state.points.dtype) @ state.points.mT
+        scores = self._scores(self._points(query_x).to(state.points.dtype), state.points)
         weights = scores if self.attention == "sum" else scores.softmax(-1)
         return self._read(weights @ state.labels)
 
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         points, labels = self._embedded(*self.check_context(x, y, names=("x", "y")))
-        scores = points @ points.mT
+        scores = self._scores(points, points)
         before = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril(-1)
         if self.attention == "softmax":
             # the most negative finite number, not -inf: the first row has no point to attend to and must stay finite
@@ -82,7 +91,11 @@ class MatchNet(Learner):
 
     def _points(self, x: Tensor) -> Tensor:
         points = self.encoder(x)
-        return F.normalize(points, dim=-1) if self.similarity == "cosine" else points
+        return points if self.similarity == "dot" else F.normalize(points, dim=-1)
+
+    def _scores(self, queries: Tensor, points: Tensor) -> Tensor:
+        scores = queries @ points.mT
+        return scores if self.log_factor is None else scores * self.log_factor.exp().to(scores.dtype)
 
     def _embedded(self, x: Tensor, y: Tensor) -> EmbeddedContext:
         points = self._points(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ Method = Callable[[Any, Tensor], Tensor]
 """A learner's `predict`, `predict_for_loss` or `predict_distribution`."""
 
 
-class Wrapper(Learner):
+class Wrapper(Learner, ABC):
     """A learner around another one, as which it answers but for what a subclass changes.
 
     `predict`, `predict_for_loss` and `predict_distribution` go through `ask`, so a subclass that changes queries or answers
@@ -61,7 +62,7 @@ class Wrapper(Learner):
         return self.learner._precision(given)
 
 
-class Committee(Learner):
+class Committee(Learner, ABC):
     """Several learners of the same inputs and classes that answer together.
 
     What can be handed on is: missing values are accepted where all members accept them, and so on. The loss is the first

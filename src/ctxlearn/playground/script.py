@@ -118,18 +118,23 @@ def script(state: State, known: Mapping[str, Choice], side: int, colours: tuple[
 
 def repr_of(model: Any) -> str:
     """How a learner or an estimator is written in Python: as it prints itself."""
-    from ctxlearn.recorded import Recorded, recorded_repr
+    from ctxlearn.configurable import Configurable, configurable_repr
 
-    return recorded_repr(model) if isinstance(model, Recorded) else repr(model)
+    return configurable_repr(model) if isinstance(model, Configurable) else repr(model)
 
 
 def _imports(code: str) -> list[str]:
     homes: dict[str, list[str]] = {}
     for name in sorted(set(re.findall(r"\b(?:[A-Z]\w+|load)(?=\()", code))):
-        home = next((home for home in _HOMES if name in dir(import_module(home))), None)
+        home = next((home for home in _HOMES if name in _names_of(home)), None)
         if home is not None:
             homes.setdefault(home, []).append(name)
     return [f"from {home} import {', '.join(names)}" for home, names in sorted(homes.items())]
+
+
+def _names_of(home: str) -> set[str]:
+    module = import_module(home)
+    return {*dir(module), *getattr(module, "__all__", ())}  # some are loaded when first used
 
 
 def _rounded(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ctxlearn import lab
 from ctxlearn.learners import CNP, MAML, BlockConfig, InContextTransformer, Learner, MatchNet, ProtoNet
@@ -19,6 +20,8 @@ MIXTURE = "mixture"
 N_LABELLED = "labelled points in the context, n"
 FAMILIES: dict[str, TaskFamily] = {f.name: f for f in (PairwiseMetric(), ClassPrototype(), Amortization())}
 MADE_FOR = {"pairwise-metric": "MatchNet", "class-prototype": "ProtoNet", "amortization": "CNP"}
+RATES = {"MatchNet": 3e-2, PAPER: 5e-3, "ProtoNet": 5e-3, "CNP": 3e-2}
+"""Learning rates of the learners made for a family, the best of those tried on it (docs/recipe.md)."""
 HOME = {**{learner: family for family, learner in MADE_FOR.items()}, PAPER: "pairwise-metric"}
 STYLES = {
     ICL: lab.Style(lab.BLUE, label="in-context transformer", width=2.2, order=3),
@@ -47,24 +50,28 @@ def mixture() -> Mixture:
     return Mixture(list(FAMILIES.values()))
 
 
-def icl_learner(seed: int) -> InContextTransformer:
-    """The in-context model of the study: more and thinner blocks than the default, better at equal compute."""
-    return InContextTransformer(2, 2, blocks=[BlockConfig(heads=2, hidden=128, activation="relu")] * 6, seed=seed)
+def icl_learner(seed: int, width: int = 64) -> InContextTransformer:
+    """The in-context model of the studies: more and thinner blocks than the default, better at equal compute."""
+    return InContextTransformer(2, 2, width=width, blocks=_blocks(width), seed=seed)
 
 
-def causal_learner(seed: int) -> InContextTransformer:
+def causal_learner(seed: int, width: int = 64) -> InContextTransformer:
     """The same blocks in the form of a language model: tokens x, y, x, y, ..., each seeing those before it."""
-    blocks = [BlockConfig(heads=2, hidden=128, activation="relu")] * 6
-    return InContextTransformer(
-        2, 2, blocks=blocks, tokens="interleaved", mask="causal", positions="learned", max_points=64, seed=seed
-    )
+    form: dict[str, Any] = {"tokens": "interleaved", "mask": "causal", "positions": "learned", "max_points": 64}
+    return InContextTransformer(2, 2, width=width, blocks=_blocks(width), **form, seed=seed)
+
+
+def _blocks(width: int) -> list[BlockConfig]:
+    return [BlockConfig(heads=2, hidden=2 * width, activation="relu")] * 6
 
 
 def classical_learner(name: str, seed: int) -> Learner:
-    """A fresh classical learner by its name in this study."""
+    """A fresh classical learner by its name in this study; docs/recipe.md says how each recipe was chosen."""
     if name == PAPER:
         return MatchNet(2, 2, attention="sum", seed=seed)
-    makers: dict[str, Callable[..., Learner]] = {"MatchNet": MatchNet, "ProtoNet": ProtoNet, "CNP": CNP, GRADIENT: MAML}
+    if name == "MatchNet":
+        return MatchNet(2, 2, similarity="scaled_cosine", seed=seed)
+    makers: dict[str, Callable[..., Learner]] = {"ProtoNet": ProtoNet, "CNP": CNP, GRADIENT: MAML}
     return makers[name](2, 2, seed=seed)
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int, describe
+from ctxlearn.configurable import argument, with_argument
 from ctxlearn.episodes import Tasks
-from ctxlearn.recorded import argument, with_argument
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training.plans import Plan
 from ctxlearn.training.sources import Source
@@ -52,6 +52,9 @@ class Curriculum(Source):
         for name, plan in self.plans.items():
             self._check(name, plan)
         self._made: tuple[dict[str, float], TaskFamily] = ({}, family)
+
+    def numbers(self, shards: int) -> dict[str, int]:
+        return {"tasks_per_step": self.n_tasks * shards, "n_points": self.n_points}
 
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Tasks:
         values = {name: plan.value(step) for name, plan in self.plans.items()}

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
-from ctxlearn.recorded import Recorded, recorded_repr
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.tasks.base import TaskFamily
 
 
-class Source(Recorded, ABC):
+class Source(Configurable, ABC):
     """What the training loop draws from. A curriculum is one; so is a source of domains.
 
     A source with state (where a curriculum stands) gives it in `state_dict` as tensors, numbers and strings, and takes
@@ -21,7 +21,7 @@ class Source(Recorded, ABC):
     """
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @abstractmethod
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Any:
@@ -30,6 +30,10 @@ class Source(Recorded, ABC):
     def validation_batch(self, index: int, generator: torch.Generator) -> Any:
         """The `index`-th validation batch; by default drawn as a training batch of step 0 is."""
         return self.batch(0, index, generator)
+
+    def numbers(self, shards: int) -> dict[str, int]:
+        """What it has in place of a configuration's `tasks_per_step` and `n_points`, which are for families: by their names."""
+        return {}
 
     def observe(self, step: int, loss: Tensor) -> None:
         """Be told the loss of a step that was just taken, a scalar: its mean over the shards of all processes.
@@ -66,3 +70,6 @@ class FamilySource(Source):
 
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Any:
         return self.family.sample(self.n_tasks, self.n_points, generator=generator)
+
+    def numbers(self, shards: int) -> dict[str, int]:
+        return {"tasks_per_step": self.n_tasks * shards, "n_points": self.n_points}

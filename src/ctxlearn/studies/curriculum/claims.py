@@ -8,18 +8,9 @@ import numpy as np
 
 from ctxlearn import lab
 from ctxlearn.evaluation.time_to_threshold import StepRatio, StepsNeeded, Times, times
+from ctxlearn.studies.curriculum import settings
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
-from ctxlearn.studies.curriculum.settings import (
-    CLASSES,
-    FULL,
-    INTERLEAVED,
-    REVERSED,
-    RISING,
-    SET,
-    SHUFFLED,
-    THRESHOLDS,
-    Sizes,
-)
+from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, RISING, SET, THRESHOLDS, Sizes
 
 PLATEAU, PLATEAU_STEPS = 0.9, 400
 """A plateau ends when the error is this share of the zero predictor's; how long it must be to speak of one."""
@@ -76,6 +67,7 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[lab.Claim]:
         return lab.Says(id, sentence, statistic + _censored(needed), found, threshold, better)
 
     interleaved = "With a curriculum the interleaved model learns"
+    quarter = f"{interleaved} at least {QUARTER_FASTER:g} times as fast"
     order = "From easy to hard, the same tasks are learned from in fewer steps than in"
     merged = "The control, a model of sets of merged tokens, does not learn faster with a curriculum"
     classes = "With a curriculum the interleaved model of classification learns in fewer steps"
@@ -88,18 +80,10 @@ def decide_claims(sizes: Sizes, measured: Measured) -> list[lab.Claim]:
     groups = {
         "gate": [gate],
         "faster": [ratio("faster", f"{interleaved} in fewer steps", INTERLEAVED, FULL)],
-        "faster-by-a-quarter": [
-            ratio(
-                "faster-by-a-quarter",
-                f"{interleaved} at least {QUARTER_FASTER:g} times as fast",
-                INTERLEAVED,
-                FULL,
-                QUARTER_FASTER,
-            )
-        ],
+        "faster-by-a-quarter": [ratio("faster-by-a-quarter", quarter, INTERLEAVED, FULL, QUARTER_FASTER)],
         "order": [
-            ratio("faster-than-random-order", f"{order} random order", INTERLEAVED, SHUFFLED),
-            ratio("faster-than-anti-curriculum", f"{order} the reverse order", INTERLEAVED, REVERSED),
+            ratio("faster-than-random-order", f"{order} random order", INTERLEAVED, settings.SHUFFLED),
+            ratio("faster-than-anti-curriculum", f"{order} the reverse order", INTERLEAVED, settings.REVERSED),
         ],
         "set": [ratio("set-model-not-faster", merged, SET, FULL, better="below")],
         "classes": [ratio("classification-faster", classes, CLASSES, FULL)],

@@ -13,27 +13,17 @@ from matplotlib.figure import Figure
 from ctxlearn import lab
 from ctxlearn.evaluation.statistics import BOUNDLESS, Interval
 from ctxlearn.evaluation.time_to_threshold import StepRatio, Times
-from ctxlearn.studies.curriculum import claims
+from ctxlearn.studies.curriculum import claims, settings
 from ctxlearn.studies.curriculum.metrics import LONG, Measured
-from ctxlearn.studies.curriculum.settings import (
-    CLASSES,
-    FULL,
-    INTERLEAVED,
-    REVERSED,
-    RISING,
-    SET,
-    SHUFFLED,
-    THRESHOLDS,
-    Sizes,
-)
+from ctxlearn.studies.curriculum.settings import CLASSES, FULL, INTERLEAVED, RISING, SET, THRESHOLDS, Sizes
 
 WORDS = {INTERLEAVED: "regression, interleaved", SET: "regression, set", CLASSES: "classification, interleaved"}
 LEAST, ZERO, COIN = "least squares: 0", "zero predictor: 1", "chance: 0.5"
 STYLES = {
     FULL: lab.Style(lab.BLACK, width=1.6),
     RISING: lab.Style(lab.BLUE, width=1.6),
-    REVERSED: lab.Style(lab.ORANGE, "--", width=1.6),
-    SHUFFLED: lab.Style(lab.YELLOW, "-.", width=1.6),
+    settings.REVERSED: lab.Style(lab.ORANGE, "--", width=1.6),
+    settings.SHUFFLED: lab.Style(lab.YELLOW, "-.", width=1.6),
     LEAST: lab.Style(lab.BLACK, ":"),
     ZERO: lab.CHANCE.called(ZERO),
     COIN: lab.CHANCE.called(COIN),
@@ -143,31 +133,28 @@ def _lengths(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
 
 
 def _draw_arms(
-    axes: Axes, sizes: Sizes, measured: Measured, setting: str, levels: Mapping[str, float], threshold: float = 0
+    axes: Axes, sizes: Sizes, measured: Measured, setting: str, title: str, levels: Mapping[str, float]
 ) -> None:
     """Error at the longest context against steps, and horizontal lines."""
     curves = measured.errors.part(setting).curves("arm", bounded=False)
     curves["steps"] = measured.steps[setting][curves["n_context"]]
     curves["low"] = curves["low"].clip(lower=1e-9)  # of an error; a logarithmic axis shows no other
     lab.draw_lines(axes, curves, x="steps", by="arm", styles=STYLES)
-    if threshold:
+    if setting in THRESHOLDS:
         axes.axvspan(0, sizes.curriculum_steps, color=lab.BLACK, alpha=0.05, linewidth=0)
-        lab.draw_levels(axes, {f"learned: {threshold:g}": threshold})
+        lab.draw_levels(axes, {f"learned: {THRESHOLDS[setting]:g}": THRESHOLDS[setting]})
     lab.draw_levels(axes, levels, STYLES)
-    axes.set_xlabel("optimiser steps")
     kind = "share of wrong labels" if setting == CLASSES else "squared error"
-    axes.set_ylabel(f"{kind} at n = {sizes.n_points - 1}")
+    lab.name_axes(axes, "optimiser steps", f"{kind} at n = {sizes.n_points - 1}", title=title)
     lab.legend_below(axes)
 
 
 def draw_learning(sizes: Sizes, measured: Measured) -> Figure:
     """Error against steps, the interleaved model, all orders; and the long runs."""
     figure, ((left, right),) = lab.grid(1, 2, width=9.2, height=4.4)
-    _draw_arms(left, sizes, measured, INTERLEAVED, {LEAST: 0, ZERO: 1}, THRESHOLDS[INTERLEAVED])
-    left.set_title("the order of difficulty", loc="left", fontsize=10)
+    _draw_arms(left, sizes, measured, INTERLEAVED, "the order of difficulty", {LEAST: 0, ZERO: 1})
     left.set_ylim(-0.05, 1.35)
-    _draw_arms(right, sizes, measured, LONG, {ZERO: 1})
-    right.set_title("the long runs", loc="left", fontsize=10)
+    _draw_arms(right, sizes, measured, LONG, "the long runs", {ZERO: 1})
     right.set_yscale("log")
     least = min(float(errors.values.mean((0, 1)).min()) for errors in measured.errors.part(LONG).values())
     right.set_ylim(0.5 * least, 2)
@@ -184,10 +171,8 @@ def draw_lengths(sizes: Sizes, measured: Measured) -> Figure:
         least = np.clip(1 - lengths / sizes.n_features, 0, None)
         axis.plot(lengths, least, color=lab.BLACK, linestyle=":", linewidth=1.3, label="least squares: 1 - n/d")
         lab.draw_levels(axis, {ZERO: 1}, STYLES)
-        axis.set_title(f"after {budget:,} steps", loc="left", fontsize=10)
-        axis.set_xlabel("labelled points in the context, n")
-        axis.set_ylabel("squared error")
-        axis.set_ylim(-0.03, 1.3)
+        title, x_label = f"after {budget:,} steps", "labelled points in the context, n"
+        lab.name_axes(axis, x_label, "squared error", title=title, y_range=(-0.03, 1.3))
         lab.legend_below(axis)
     return figure
 
@@ -195,11 +180,8 @@ def draw_lengths(sizes: Sizes, measured: Measured) -> Figure:
 def draw_controls(sizes: Sizes, measured: Measured) -> Figure:
     """Error against steps of the set model and of classification."""
     figure, ((left, right),) = lab.grid(1, 2, width=9.2, height=4.4)
-    rule = measured.logistic.at(sizes.n_points - 1).mean()
-    _draw_arms(left, sizes, measured, SET, {ZERO: 1, LEAST: 0}, THRESHOLDS[SET])
-    left.set_title("merged tokens, a set", loc="left", fontsize=10)
+    _draw_arms(left, sizes, measured, SET, "merged tokens, a set", {ZERO: 1, LEAST: 0})
     left.set_ylim(-0.05, 1.35)
-    levels = {COIN: 0.5, "logistic regression on the context": rule}
-    _draw_arms(right, sizes, measured, CLASSES, levels, THRESHOLDS[CLASSES])
-    right.set_title("classification, interleaved tokens", loc="left", fontsize=10)
+    levels = {COIN: 0.5, "logistic regression on the context": measured.logistic.at(sizes.n_points - 1).mean()}
+    _draw_arms(right, sizes, measured, CLASSES, "classification, interleaved tokens", levels)
     return figure

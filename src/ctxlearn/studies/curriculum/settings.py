@@ -19,56 +19,32 @@ THRESHOLDS = {INTERLEAVED: 0.4, SET: 0.4, CLASSES: 0.35}
 
 @dataclass(frozen=True)
 class Setting:
-    """A model and its tasks, trained with and without a curriculum.
+    """A model and its tasks, trained with and without a curriculum."""
 
-    Attributes:
-        arms: the orders of difficulty that are compared, and trainings of each per seed of the study.
-        steps: optimiser steps of each: the budget.
-        keep_every: steps between the weights that are tested.
-    """
-
-    arms: dict[str, int]
-    steps: int
-    keep_every: int
+    arms: dict[str, int]  # the orders of difficulty that are compared, and trainings of each per seed of the study
+    steps: int  # optimiser steps of each: the budget
+    keep_every: int  # steps between the weights that are tested
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        n_features: d.
-        n_points: N points per task; the longest context is n = N - 1.
-        width: of the models.
-        depth: of the models.
-        heads: of the models.
-        tasks_per_step: B.
-        learning_rate: of AdamW, constant after the warm-up.
-        warmup_steps: see there.
-        start: active inputs at the start of the curriculum.
-        every: steps for each number of active inputs.
-        settings: by name: "interleaved" (the claim), "set" (its control) and "classes".
-        budgets: steps after which the error is shown against the context length.
-        long_steps: optimiser steps of the long runs of "interleaved", full and curriculum.
-        n_long: long runs of each per seed of the study.
-        n_tasks: test tasks per training seed.
-    """
-
-    n_features: int
-    n_points: int
-    width: int
-    depth: int
-    heads: int
-    tasks_per_step: int
-    learning_rate: float
-    warmup_steps: int
-    start: int
-    every: int
-    settings: dict[str, Setting]
-    budgets: tuple[int, int]
-    long_steps: int
-    n_long: int
-    n_tasks: int
+    n_features: int  # d
+    n_points: int  # N points per task; the longest context is n = N - 1
+    width: int  # of the models
+    depth: int  # of the models
+    heads: int  # of the models
+    tasks_per_step: int  # B
+    learning_rate: float  # of AdamW, constant after the warm-up
+    warmup_steps: int  # in which the rate rises
+    start: int  # active inputs at the start of the curriculum
+    every: int  # steps for each number of active inputs
+    settings: dict[str, Setting]  # by name: "interleaved" (the claim), "set" (its control) and "classes"
+    budgets: tuple[int, int]  # steps after which the error is shown against the context length
+    long_steps: int  # optimiser steps of the long runs of "interleaved", full and curriculum
+    n_long: int  # long runs of each per seed of the study
+    n_tasks: int  # test tasks per training seed
 
     @property
     def curriculum_steps(self) -> int:

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ctxlearn import lab
+from ctxlearn.inner_loop.fine_tuning_search import Way
 from ctxlearn.studies.domains.claims import decide_claims, passed
 from ctxlearn.studies.domains.metrics import CHANCE, GIVEN, KNOWN, UNKNOWN, Measured
 from ctxlearn.studies.domains.settings import CLASSIFICATION, GAIN, GATE, ICL, M2, REGRESSION, Part, Sizes
-from ctxlearn.training.ways import Way
 
 AXES = {REGRESSION: "excess squared error (units of y, squared)", CLASSIFICATION: "error rate (share of points)"}
 CHANCES = {REGRESSION: "chance: answer 0", CLASSIFICATION: "chance: guess"}
@@ -32,17 +32,14 @@ UNADAPTED = {arm: lab.Style(STYLES[arm].colour, "--", label=f"{WORDS[arm]}, not 
 
 def page_of(sizes: Sizes, measured: Mapping[str, Measured], results: pd.DataFrame) -> lab.Page:
     """The page of what was measured on each kind of domains."""
-    figures, tables = {}, {}
-    for name, part in sizes.items():
-        figures[f"domains-{name}"] = draw(name, part, measured[name])
-        tables[f"errors-{name}"] = _errors(part, measured[name])
-        tables[f"ways-{name}"] = _ways(measured[name])
+    errors = {f"errors-{name}": _errors(part, measured[name]) for name, part in sizes.items()}
+    ways = {f"ways-{name}": _ways(measured[name]) for name in sizes}
     return lab.page_from_template(
         Path(__file__).with_name("page.md"),
         decide_claims(sizes, measured),
         results,
-        figures=figures,
-        tables=tables,
+        figures={f"domains-{name}": draw(name, part, measured[name]) for name, part in sizes.items()},
+        tables={**errors, **ways},
         values={
             "sizes": sizes,
             "measured": measured,
@@ -86,11 +83,12 @@ def draw(name: str, part: Part, measured: Measured) -> Figure:
     _draw_sizes(sizes, name, part, measured)
     _draw_gains(gains, name, part, measured)
     _draw_lengths(lengths, part, measured)
-    for axis in (sizes, lengths):
-        axis.set_ylabel(AXES[name])
-        axis.set_yscale("log" if name == REGRESSION else "linear")
-    for axis in (sizes, gains):
-        axis.set_xlabel("tasks of the domain adapted to")
+    adapted, log = "tasks of the domain adapted to", "y" if name == REGRESSION else ""
+    lab.name_axes(sizes, adapted, AXES[name], title="four curves", log=log)
+    advantage = f"in-context learning minus M2\n({AXES[name]})"
+    lab.name_axes(gains, adapted, advantage, title="M2's advantage, paired over domains")
+    title, context = f"against context length, {part.sizes[0]} tasks", "labelled points in the context, n"
+    lab.name_axes(lengths, context, AXES[name], title=title, log=log)
     lab.shared_legend(figure, sizes, 4)
     return figure
 
@@ -105,7 +103,6 @@ def _draw_sizes(axes: Axes, name: str, part: Part, measured: Measured) -> None:
         lab.draw_lines(axes, pd.DataFrame(given), x="tasks", by="by", styles=STYLES, spread="none")
     styles = {**STYLES, CHANCE: STYLES[CHANCE].called(CHANCES[name])}
     lab.draw_levels(axes, {one: measured.mean(one).mean() for one in (UNKNOWN, KNOWN, CHANCE)}, styles)
-    axes.set_title("four curves", loc="left", fontsize=10)
 
 
 def _draw_gains(axes: Axes, name: str, part: Part, measured: Measured) -> None:
@@ -120,8 +117,6 @@ def _draw_gains(axes: Axes, name: str, part: Part, measured: Measured) -> None:
         wanted = f"{GAIN:g}, asked for at {part.sizes[0]} tasks"
         lab.draw_levels(axes, {wanted: GAIN}, {wanted: lab.Style(lab.GREEN, ":")})
     axes.set_xlim(-0.5, len(part.sizes) - 0.5)
-    axes.set_ylabel(f"in-context learning minus M2\n({AXES[name]})")
-    axes.set_title("M2's advantage, paired over domains", loc="left", fontsize=10)
     lab.legend_below(axes, 1)
 
 
@@ -135,5 +130,3 @@ def _draw_lengths(axes: Axes, part: Part, measured: Measured) -> None:
             curve = measured.values[predictor, size].values.mean((0, 1))
             style = UNADAPTED[predictor] if predictor in UNADAPTED and size == 0 else STYLES[predictor]
             axes.plot(np.arange(part.n_points), curve, color=style.colour, linestyle=style.line, linewidth=style.width)
-    axes.set_xlabel("labelled points in the context, n")
-    axes.set_title(f"against context length, {small} tasks", loc="left", fontsize=10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -12,7 +12,7 @@ from ctxlearn import lab
 from ctxlearn.expressiveness.initialization import StartsAsProtoNet
 from ctxlearn.learners import InContextTransformer
 from ctxlearn.references import BayesOptimal
-from ctxlearn.studies.arms import BAYES_MIXTURE, ICL, MIXTURE, icl_learner, mixture
+from ctxlearn.studies.arms import BAYES_MIXTURE, MIXTURE, icl_learner, mixture
 
 CONSTRUCTED, RANDOM, STANDARD = "starts as ProtoNet", "starts at random", "standard model"
 ARMS = (CONSTRUCTED, RANDOM, STANDARD)
@@ -24,25 +24,24 @@ STYLES = {
 }
 
 
-def starting_points(seed: int) -> dict[str, InContextTransformer]:
+def starting_points(seed: int, width: int = 64) -> dict[str, InContextTransformer]:
     """The three arms before any training: the construction, the same architecture at random, and the standard model."""
     built = StartsAsProtoNet(2, 2, seed=seed)
     fresh = InContextTransformer(
         2, 2, width=built.width, encoder="identity", blocks=built.block_configs, mask=built.mask, seed=seed
     )
-    return {CONSTRUCTED: built, RANDOM: fresh, STANDARD: icl_learner(seed)}
+    return {CONSTRUCTED: built, RANDOM: fresh, STANDARD: icl_learner(seed, width)}
 
 
 def cells(
-    trained: Mapping[tuple[str, str], lab.Training], steps: Sequence[int], n_tasks: int, bayes_tasks: int, seed: int
+    longest: lab.Training, width: int, steps: Sequence[int], n_tasks: int, bayes_tasks: int, seed: int
 ) -> list[lab.Cell]:
     """Every arm untrained and trained on the mixture for several numbers of steps, each with a schedule of its own.
 
-    The standard model's longest training is the one of the study `optimal`, in `trained`.
+    The standard model's `longest` training, of this width, is the one of the study `optimal`.
     """
-    longest = trained[ICL, MIXTURE]
     arms: dict[lab.Key, lab.Contestant] = {}
-    for arm, learner in starting_points(seed).items():
+    for arm, learner in starting_points(seed, width).items():
         arms[arm, 0] = learner
         for k in steps:
             config = replace(longest.config, steps=k)

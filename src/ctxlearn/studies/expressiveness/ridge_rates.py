@@ -12,9 +12,9 @@ import torch
 from matplotlib.figure import Figure
 
 from ctxlearn import lab
+from ctxlearn.baselines.gradient_descent import chebyshev_steps, equal_steps
 from ctxlearn.expressiveness import construct
 from ctxlearn.references import GradientDescent, Ridge
-from ctxlearn.references.descent import chebyshev_steps, equal_steps
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import LinearRegression
 

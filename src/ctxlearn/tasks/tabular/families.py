@@ -11,11 +11,11 @@ from torch import Tensor
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.episodes import Parameters, select
 from ctxlearn.tasks.base import TaskFamily, normal
+from ctxlearn.tasks.tabular.causal_graph import draw_clusters, draw_graph, sample_clusters, sample_graph
 from ctxlearn.tasks.tabular.columns import quantised, sample_columns, seen
-from ctxlearn.tasks.tabular.drawing import chance, choice, log_uniform, permutations, uniform
 from ctxlearn.tasks.tabular.inputs import draw_inputs, sample_inputs
-from ctxlearn.tasks.tabular.joint import draw_clusters, draw_graph, sample_clusters, sample_graph
 from ctxlearn.tasks.tabular.mechanisms import MECHANISMS
+from ctxlearn.tasks.tabular.sampling import chance, choice, log_uniform, permutations, uniform
 
 REFERENCE = 64
 """Points drawn with each task's latents, by which scores and labels are put on one scale."""
@@ -104,15 +104,17 @@ class _Tables(TaskFamily):
             rows = (mechanism == k).nonzero()[:, 0]
             if not len(rows):
                 continue
-            own = select(parameters, rows)
+            if name == "graph":
+                x[rows], scores[rows] = draw_graph(select(parameters["graph"], rows), n_points, generator)
+                continue
+            inputs = select(parameters["inputs"], rows)
             if name == "clusters":
-                shares = own["labels"]["log_shares"]
-                x[rows], scores[rows] = draw_clusters(own["clusters"], own["inputs"], shares, n_points, generator)
-            elif name == "graph":
-                x[rows], scores[rows] = draw_graph(own["graph"], n_points, generator)
+                clusters, shares = select([parameters["clusters"], parameters["labels"]["log_shares"]], rows)
+                x[rows], scores[rows] = draw_clusters(clusters, inputs, shares, n_points, generator)
             else:
-                inputs = quantised(own["columns"], draw_inputs(own["inputs"], n_points, generator))
-                x[rows], scores[rows] = inputs, MECHANISMS[name].scores(own["functions"][name], inputs)
+                columns, function = select([parameters["columns"], parameters["functions"][name]], rows)
+                x[rows] = drawn = quantised(columns, draw_inputs(inputs, n_points, generator))
+                scores[rows] = MECHANISMS[name].scores(function, drawn)
         return x, scores
 
     def _is_functional(self, mechanism: Tensor) -> Tensor:
