@@ -5,11 +5,13 @@ import torch
 import zoo
 
 from ctxlearn.estimators.models import scaled_by_context
+from ctxlearn.language import Rounded, TextFormat
 from ctxlearn.learners import (
     CNP,
     Committee,
     ContextScaled,
     GradientAdaptation,
+    Guided,
     InContextTransformer,
     KernelFeatures,
     ManyClass,
@@ -17,6 +19,7 @@ from ctxlearn.learners import (
     ProtoNet,
     Wrapper,
 )
+from ctxlearn.learners.advice import n_told
 from ctxlearn.learners.quantiles import mixture_quantiles, quantile_levels
 from ctxlearn.references import AlgorithmSelection, Ensemble
 from ctxlearn.tasks import Amortization, ClassPrototype
@@ -39,6 +42,9 @@ def wrapped(kind, n_classes=None, gaps=True):
     if kind is KernelFeatures:
         own = inner(n_classes, D + 3 * (n_classes or 1), gaps)
         return KernelFeatures(own), own
+    if kind is Guided:
+        own = inner(n_classes, D + n_told(("ridge", "near", "match"), n_classes), gaps)
+        return Guided(own, D, D).eval(), own
     own = inner(n_classes, gaps=gaps)
     other = inner(n_classes, gaps=gaps, seed=1)
     made = {
@@ -46,12 +52,13 @@ def wrapped(kind, n_classes=None, gaps=True):
         Adaptable: lambda: Adaptable(own, GradientAdaptation(1, learned="tensor")),
         Ensemble: lambda: Ensemble([own, other]),
         AlgorithmSelection: lambda: AlgorithmSelection([own, other]),
+        Rounded: lambda: Rounded(own, TextFormat()),
         ManyClass: lambda: ManyClass(own, (n_classes or 0) + 1),
     }
     return made[kind]().eval(), own
 
 
-KINDS = [ContextScaled, KernelFeatures, Adaptable, Ensemble, AlgorithmSelection, ManyClass]
+KINDS = [ContextScaled, KernelFeatures, Guided, Rounded, Adaptable, Ensemble, AlgorithmSelection, ManyClass]
 OF_NUMBERS = [kind for kind in KINDS if kind is not ManyClass]
 
 
