@@ -5,6 +5,7 @@ trains and measures what is missing, in one pool of jobs, and keeps it on disk u
 the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
 """
 
+from ctxlearn.colours import BLACK, BLUE, GREEN, GREY, LEMON, ORANGE, PINK, SKY, YELLOW
 from ctxlearn.jobs.calls import Call, Kept, call
 from ctxlearn.jobs.cells import Cell, Contestant, Contestants, Planned, answer, decision, score
 from ctxlearn.jobs.job import Job, run_job
@@ -17,18 +18,9 @@ from ctxlearn.lab.claims import Claim, Says, held, tally, together
 from ctxlearn.lab.estimates import Estimate, Fact, Least, interval_of
 from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
 from ctxlearn.lab.plots import (
-    BLACK,
-    BLUE,
     CHANCE,
     DOTTED,
-    GREEN,
-    GREY,
-    LEMON,
-    ORANGE,
-    PINK,
     RC,
-    SKY,
-    YELLOW,
     Style,
     draw_levels,
     draw_lines,

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.colours import BLACK, BLUE, COLOURS, GREY
 from ctxlearn.lab.estimates import interval_of
 
 RC: Any = {
@@ -27,12 +28,6 @@ RC: Any = {
 }
 """How matplotlib draws and writes the figures."""
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart
-BLUE, SKY, ORANGE, YELLOW, GREEN, PINK, LEMON = (
-    "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#F0E442",
-)  # fmt: skip
-GREY, BLACK = "#999999", "#000000"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, LEMON)
 DOTTED: Any = (0, (1, 3))
 
 

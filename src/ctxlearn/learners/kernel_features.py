@@ -161,7 +161,7 @@ def inverse_of(matrices: Tensor) -> Tensor:
     if not matrices.is_cuda:
         return torch.cholesky_inverse(root) if matrices.shape[-1] else matrices
     # there, torch's takes the matrices one after the other
-    half = torch.linalg.solve_triangular(root, _identity(root.shape[-1], root).expand_as(root), upper=False)
+    half: Tensor = torch.linalg.solve_triangular(root, _identity(root.shape[-1], root).expand_as(root), upper=False)
     return half.mT @ half
 
 
