@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from ctxlearn import TrainingConfig, load, train
-from ctxlearn.recorded import instantiate
+from ctxlearn.configurable import instantiate
 
 
 def main() -> None:

@@ -23,14 +23,14 @@ import yaml
 from torch import Tensor
 
 from ctxlearn.checks import trusted_values
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.learners import ContextScaled, InContextTransformer, Learner
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.storage import digest_tensors, save_tensors, write_text
 from ctxlearn.training import LastPoints, VariedLengths
 from ctxlearn.training.config import TrainingConfig
-from ctxlearn.training.folder import run_hash
 from ctxlearn.training.optimizers import Average, Optimizer
+from ctxlearn.training.run_folder import run_hash
 
 SAVED_EVERY = 30.0
 """Seconds between two times of writing what it has reached."""

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ctxlearn import Tasks, TrainingConfig, checks, load
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.episodes import concatenate
 from ctxlearn.learners import CNP, MLP, BlockConfig, InContextTransformer, MatchNet, ProtoNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import Chance, LogisticRegression, NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for, initial_weights
 from ctxlearn.tasks import Amortization, ClassPrototype, Mixture, PairwiseMetric, Radial

@@ -162,7 +162,7 @@ def test_a_learner_is_tuned_where_it_is(accelerator, monkeypatch):
     monkeypatch.setattr("ctxlearn.inner_loop.fine_tuning.generator_for", partial(on_the_cpu, device=None))
     learner = there(transformer())
     with trusted_values():
-        tuned = ctxlearn.adapt_to_domain(learner, ClassPrototype(), n_tasks=8, n_points=5, steps=2, check_every=1)
+        tuned = ctxlearn.fine_tune(learner, ClassPrototype(), n_tasks=8, n_points=5, steps=2, check_every=1)
     assert {p.device.type for p in tuned.parameters()} == {"meta"}
 
 
@@ -171,7 +171,7 @@ def test_inner_steps_are_taken_where_the_learner_is(accelerator):
     tasks = ClassPrototype().sample(4, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert learner(tasks.x[:, :3], tasks.y[:, :3], tasks.x[:, 3:]).device.type == "meta"
-    assert isinstance(MetaAdaptation(), ctxlearn.Recorded)
+    assert isinstance(MetaAdaptation(), ctxlearn.Configurable)
 
 
 @pytest.mark.parametrize("name", ["transformer behind scaling", "advised transformer behind scaling"])

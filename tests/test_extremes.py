@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ctxlearn import Tasks, evaluate
 from ctxlearn.checks import check_float, check_int, describe
 from ctxlearn.cli import main
+from ctxlearn.configurable import configuration
 from ctxlearn.evaluation import (
     answer_prefixes,
     hindsight,
@@ -21,8 +22,7 @@ from ctxlearn.evaluation import (
     task_interval,
 )
 from ctxlearn.evaluation.statistics import mean_interval, simultaneous_level
-from ctxlearn.learners import MAML, InContextTransformer, MoreWays, ProtoNet
-from ctxlearn.recorded import configuration
+from ctxlearn.learners import MAML, InContextTransformer, ManyClass, ProtoNet
 from ctxlearn.references import BayesOptimal, GradientDescent, LogisticRegression, NearestNeighbor, Ridge
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import Amortization, ClassPrototype, PairwiseMetric, Pool, Radial, TwoLayerNetwork
@@ -37,7 +37,7 @@ REFUSED = {
     "stairs shuffled": (lambda: Stairs(0, 10, 1, every=10**9, order="shuffled"), "order"),
     "a line shuffled": (lambda: Smooth(0, 10, over=10**12, order="shuffled"), "order"),
     "stairs of huge integers": (lambda: Stairs(0, 10**400, 1, every=1), "stop"),
-    "classes in pairs": (lambda: MoreWays(NearestNeighbor(), n_classes=1000), "n_classes"),
+    "classes in pairs": (lambda: ManyClass(NearestNeighbor(), n_classes=1000), "n_classes"),
     "logistic regression": (lambda: LogisticRegression(n_classes=1000), "n_classes"),
     "a pool": (lambda: Pool(Radial(), size=HUGE), "size"),
     "a large pool": (lambda: Pool(Radial(), size=10**12), "size"),
@@ -180,7 +180,7 @@ FUNCTIONS = {
     "Pool": lambda v: Pool(v, 3),
     "Pool size": lambda v: Pool(Radial(), v),
     "BayesOptimal pool": lambda v: BayesOptimal(Amortization(), pool=v),
-    "MoreWays": lambda v: MoreWays(NearestNeighbor(), v),
+    "ManyClass": lambda v: ManyClass(NearestNeighbor(), v),
     "Ridge": lambda v: Ridge(penalty=v),
     "Tasks": lambda v: Tasks(v, v, 2),
     "configuration": configuration,

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from ctxlearn import InContextClassifier, InContextRegressor, load
 from ctxlearn.cli import COMMANDS, main
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.lab import Sweep  # noqa: F401 (its module is replaced below)
 from ctxlearn.learners import MatchNet
 from ctxlearn.plain_data import DEEPEST, LARGEST, from_json, from_yaml
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.storage import load_tensors
 
 TIMES = 100 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
@@ -49,7 +49,9 @@ def _inside(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("ctxlearn.training.train", stand_in)
-    monkeypatch.setattr(sys.modules["ctxlearn.lab.sweep"], "sweep", stand_in)  # the package has a function of this name
+    monkeypatch.setattr(
+        sys.modules["ctxlearn.jobs.sweep"], "sweep", stand_in
+    )  # the package has a function of this name
     monkeypatch.setattr("ctxlearn.evaluation.evaluate", stand_in)
     monkeypatch.setattr("ctxlearn.studies.reproduce", stand_in)
     monkeypatch.setattr("ctxlearn.identification.identify", stand_in)

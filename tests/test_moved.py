@@ -4,10 +4,11 @@ import pytest
 import runs
 import yaml
 
-from ctxlearn import load, read_run
+import ctxlearn
+from ctxlearn import learners, load, read_run, training
 from ctxlearn.baselines import Chance, LogisticRegression
+from ctxlearn.configurable import class_path, configuration, digest, instantiate
 from ctxlearn.moved import MOVED, with_current_names, with_first_names
-from ctxlearn.recorded import class_path, configuration, digest, instantiate
 from ctxlearn.trust import find_class
 
 OLD = "ctxlearn.references.classical.LogisticRegression"
@@ -53,3 +54,13 @@ def test_a_name_that_only_looks_moved_is_none_of_ours(tmp_path):
     with pytest.raises(ValueError, match="cannot import a class"):
         find_class("ctxlearn.references.classical.Nothing")
     assert class_path(find_class("ctxlearn.references.Chance")) == class_path(Chance)
+
+
+def test_former_public_names_are_found_and_not_listed():
+    assert ctxlearn.adapt_to_domain is ctxlearn.fine_tune is training.adapt_to_domain
+    assert training.adaptation_of is training.fine_tuning_of
+    assert training.Adaptation is training.FineTuning
+    assert ctxlearn.Recorded is ctxlearn.Configurable
+    assert learners.Advised is learners.KernelFeatures
+    assert learners.MoreWays is learners.ManyClass
+    assert not {"adapt_to_domain", "adaptation_of", "Adaptation"} & {*dir(ctxlearn), *training.__all__}

@@ -10,10 +10,10 @@ import torch
 
 from ctxlearn import InContextClassifier, load
 from ctxlearn.cli import main
+from ctxlearn.configurable import DATACLASSES, configuration, instantiate
 from ctxlearn.estimators.models import find_learner
-from ctxlearn.estimators.saving import FORMAT
+from ctxlearn.estimators.serialization import FORMAT
 from ctxlearn.learners import MatchNet
-from ctxlearn.recorded import DATACLASSES, configuration, instantiate
 from ctxlearn.storage import save_tensors
 from ctxlearn.training.run import read_run
 from ctxlearn.trust import find_class
@@ -24,7 +24,7 @@ EVIL = """
 
     import torch
 
-    from ctxlearn import Recorded
+    from ctxlearn import Configurable
     from ctxlearn.learners import MatchNet
 
     pathlib.Path(__file__).with_name("ran").write_text("code of a stranger ran")
@@ -218,7 +218,7 @@ WRONG_PATHS = [
 
 @pytest.mark.parametrize("path", WRONG_PATHS, ids=repr)
 @pytest.mark.parametrize("nested", [False, True])
-def test_whatever_a_class_path_is_only_recorded_classes_are_built(path, nested, place):
+def test_whatever_a_class_path_is_only_configurable_classes_are_built(path, nested, place):
     part = {"class_path": path, "init_args": {}}
     recipe = configuration(strangers.learner())
     recipe = {**recipe, "init_args": {**recipe["init_args"], "encoder": part}} if nested else part
@@ -234,7 +234,7 @@ def test_whatever_a_class_path_is_only_recorded_classes_are_built(path, nested, 
     [
         "torch._inductor.output_code.CompiledAOTI",
         "dataclasses.Field",
-        "ctxlearn.training.folder.Checkpoint",
+        "ctxlearn.training.run_folder.Checkpoint",
         "ctxlearn.lab.study.Study",
         "ctxlearn.episodes.Tasks",
         "ctxlearn.training.run.Run",
@@ -246,12 +246,12 @@ def test_no_dataclass_but_the_listed_ones_is_a_nested_argument(path, place):
     recipe = configuration(strangers.learner())
     recipe["init_args"]["blocks"] = [{"class_path": path, "init_args": arguments}]
     strangers.run(place / "run", recipe)
-    with pytest.raises(ValueError, match="expected a subclass of Recorded, got"):
+    with pytest.raises(ValueError, match="expected a subclass of Configurable, got"):
         load(place / "run")
 
 
 def test_no_learner_out_of_a_file_reads_files_of_this_machine(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.tasks.written.folder_images", lambda *_: pytest.fail("files were looked at"))
+    monkeypatch.setattr("ctxlearn.tasks.image_data.folder_images", lambda *_: pytest.fail("files were looked at"))
     images = {"class_path": "ctxlearn.tasks.images.ImageFolder", "init_args": {"path": "/"}}
     family = {"class_path": "ctxlearn.tasks.domains.Pooled", "init_args": {"domains": images}}
     recipe = {"class_path": "ctxlearn.baselines.chance.Chance", "init_args": {"family": family}}

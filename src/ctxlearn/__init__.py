@@ -23,36 +23,36 @@ if TYPE_CHECKING:
         tasks,
         training,
     )
+    from ctxlearn.configurable import Configurable
     from ctxlearn.episodes import Episode, Tasks
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
-    from ctxlearn.lab.sweep import sweep
+    from ctxlearn.jobs.sweep import sweep
     from ctxlearn.onnx_file import export
-    from ctxlearn.recorded import Recorded
     from ctxlearn.studies import reproduce
-    from ctxlearn.training import Run, TrainingConfig, adapt_to_domain, load, read_run, runs, train
+    from ctxlearn.training import Run, TrainingConfig, fine_tune, load, read_run, runs, train
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Configurable": "ctxlearn.configurable",
     "Episode": "ctxlearn.episodes",
     "Identification": "ctxlearn.identification",
     "InContextClassifier": "ctxlearn.estimators",
     "InContextRegressor": "ctxlearn.estimators",
-    "Recorded": "ctxlearn.recorded",
     "Run": "ctxlearn.training",
     "Tasks": "ctxlearn.episodes",
     "TrainingConfig": "ctxlearn.training",
-    "adapt_to_domain": "ctxlearn.training",
     "evaluate": "ctxlearn.evaluation",
     "export": "ctxlearn.onnx_file",
+    "fine_tune": "ctxlearn.training",
     "identify": "ctxlearn.identification",
     "load": "ctxlearn.training",
     "read_run": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
     "runs": "ctxlearn.training",
-    "sweep": "ctxlearn.lab.sweep",
+    "sweep": "ctxlearn.jobs.sweep",
     "train": "ctxlearn.training",
 }
 _ROOMS = (
@@ -70,20 +70,20 @@ _ROOMS = (
 )
 
 __all__ = [
+    "Configurable",
     "Episode",
     "Identification",
     "InContextClassifier",
     "InContextRegressor",
-    "Recorded",
     "Run",
     "Tasks",
     "TrainingConfig",
-    "adapt_to_domain",
     "estimators",
     "evaluate",
     "evaluation",
     "export",
     "expressiveness",
+    "fine_tune",
     "identification",
     "identify",
     "lab",

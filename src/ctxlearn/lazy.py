@@ -9,17 +9,22 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from ctxlearn.moved import RENAMED
+
 
 def names_from(package: str, homes: Mapping[str, str], subpackages: Collection[str] = ()) -> Callable[[str], Any]:
-    """A package's `__getattr__` (PEP 562).
+    """A package's `__getattr__` (PEP 562), which knows the former names of what was renamed, too.
 
     Args:
         package: its import path.
         homes: for each public name the import path of the module that defines it.
         subpackages: names of packages inside it that are loaded when first used, too.
     """
+    former = RENAMED.get(package, {})
 
     def find(name: str) -> Any:
+        if name in former:
+            return getattr(sys.modules[package], former[name])
         if name in homes:
             return getattr(importlib.import_module(homes[name]), name)
         if name in subpackages:

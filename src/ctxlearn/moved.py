@@ -1,12 +1,18 @@
-"""Classes that have moved: runs name classes by their import paths, and stay readable under the names they were saved with."""
+"""What has moved or was renamed: runs saved under earlier import paths stay readable, and former public names are found.
+
+Runs name classes by their import paths. Hashes are made of the paths that classes had first, so a move changes none.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 MOVED = {
+    "ctxlearn.learners.advised.Advised": "ctxlearn.learners.kernel_features.KernelFeatures",
     "ctxlearn.learners.gradient.GradientAdaptation": "ctxlearn.inner_loop.gradient.GradientAdaptation",
     "ctxlearn.learners.maml.MAML": "ctxlearn.inner_loop.maml.MAML",
+    "ctxlearn.learners.scaled.ContextScaled": "ctxlearn.learners.normalization.ContextScaled",
+    "ctxlearn.learners.ways.MoreWays": "ctxlearn.learners.many_class.ManyClass",
     "ctxlearn.references.bayes.BayesOptimal": "ctxlearn.bayes.optimal.BayesOptimal",
     "ctxlearn.references.classical.Chance": "ctxlearn.baselines.chance.Chance",
     "ctxlearn.references.classical.LogisticRegression": "ctxlearn.baselines.logistic_regression.LogisticRegression",
@@ -28,6 +34,17 @@ MOVED = {
     "ctxlearn.training.domains.MetaAdaptation": "ctxlearn.inner_loop.meta_learning.MetaAdaptation",
 }
 """Where a class is now, by the import path that it had when runs may have been saved."""
+
+RENAMED = {
+    "ctxlearn": {"Recorded": "Configurable", "adapt_to_domain": "fine_tune"},
+    "ctxlearn.learners": {"Advised": "KernelFeatures", "MoreWays": "ManyClass"},
+    "ctxlearn.training": {
+        "Adaptation": "FineTuning",
+        "adapt_to_domain": "fine_tune",
+        "adaptation_of": "fine_tuning_of",
+    },
+}
+"""By package, for former public names the ones they have now. They are found, and listed nowhere."""
 
 _FIRST: dict[str, str] = {}
 for _old, _new in MOVED.items():

@@ -78,7 +78,7 @@ def test_many_rows_are_answered_in_pieces_of_bounded_size(monkeypatch):
     whole = classifier.predict_proba(asked)
     sizes = []
     ask = type(classifier._reading)._ask
-    monkeypatch.setattr("ctxlearn.estimators.reading.MANY", 48)
+    monkeypatch.setattr("ctxlearn.estimators.inference.MANY", 48)
     monkeypatch.setattr(type(classifier._reading), "_ask", lambda *a: sizes.append(len(a[1])) or ask(*a))
     np.testing.assert_allclose(classifier.predict_proba(asked), whole, atol=1e-11)
     assert set(sizes) == {48 // classifier.n_views_}
@@ -296,7 +296,7 @@ def test_influence_in_pieces_is_the_same(monkeypatch):
     x, y = blobs(12, 4, 3, spread=1.5)
     classifier = InContextClassifier(MODEL).fit(x, y)
     whole = classifier.influence(x)
-    monkeypatch.setattr("ctxlearn.estimators.reading.CONTEXT_POINTS", 50)
+    monkeypatch.setattr("ctxlearn.estimators.inference.CONTEXT_POINTS", 50)
     np.testing.assert_allclose(classifier.influence(x), whole, atol=1e-11)
 
 

@@ -528,7 +528,7 @@ def test_threads_are_found_as_they_were_after_overlapping_predictions():
 
 def test_progress_of_long_work_is_shown_where_somebody_watches_or_asks(monkeypatch, capsys):
     x, y = blobs(20, 3, 3)
-    monkeypatch.setattr("ctxlearn.estimators.reading.LONG_SECONDS", 1e-9)
+    monkeypatch.setattr("ctxlearn.estimators.inference.LONG_SECONDS", 1e-9)
     classifier = InContextClassifier(MODEL).fit(x, y)
     classifier.predict(np.zeros((600, 3)))
     assert capsys.readouterr().err == ""  # nobody watches
@@ -540,7 +540,7 @@ def test_progress_of_long_work_is_shown_where_somebody_watches_or_asks(monkeypat
     assert "600/600" in captured.err
     assert "leaving rows out: 100%" in captured.err
     assert captured.out == ""
-    monkeypatch.setattr("ctxlearn.estimators.reading.LONG_SECONDS", 1000)
+    monkeypatch.setattr("ctxlearn.estimators.inference.LONG_SECONDS", 1000)
     classifier.fit(x, y).predict(np.zeros((600, 3)))
     assert capsys.readouterr().err == ""  # it was soon over
 

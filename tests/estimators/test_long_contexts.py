@@ -9,15 +9,15 @@ from toy_tables import blobs
 from ctxlearn import InContextClassifier
 from ctxlearn.inner_loop.functional import DifferentiableAttention
 from ctxlearn.learners import (
-    Advised,
     BlockConfig,
     ContextScaled,
     Guided,
     InContextTransformer,
+    KernelFeatures,
     MissingAware,
     advice,
-    advised,
     attention,
+    kernel_features,
 )
 
 FORMS = [
@@ -49,7 +49,7 @@ def advised_form(n_features=4, n_classes=2):
     inner = InContextTransformer(
         told, n_classes, width=8, depth=2, heads=2, encoder=MissingAware(told, 8), readout="linear"
     )
-    return ContextScaled(Advised(inner)).eval()
+    return ContextScaled(KernelFeatures(inner)).eval()
 
 
 class Largest(TorchDispatchMode):
@@ -97,7 +97,7 @@ def test_a_context_of_2048_rows_is_computed_at_once(monkeypatch):
     learner = transformer()
     x, y, query = episode(2048)
     expected = learner(x, y, query)
-    for module, name in ((attention, "SCORES"), (advised, "LONG")):
+    for module, name in ((attention, "SCORES"), (kernel_features, "LONG")):
         monkeypatch.setattr(module, name, getattr(module, name) * 1000)
     assert torch.equal(learner(x, y, query), expected)
 
@@ -108,25 +108,25 @@ def test_advice_of_long_contexts(kernel, monkeypatch):
     points = torch.randn(2, 300, 3, generator=generator, dtype=torch.float64)
     labels = torch.sin(points) + 0.1 * torch.randn(2, 300, 3, generator=generator, dtype=torch.float64)
     labels[..., 0] = points @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
-    penalty = dict(advised.ADVISERS)[kernel]
-    weights, left_out = advised.regress(kernel, penalty, points, labels)
-    monkeypatch.setattr(advised, "LONG", 64)
-    monkeypatch.setattr(advised, "CENTRES", 150)
-    in_parts, left_out_in_parts = advised.regress(kernel, penalty, points, labels)
+    penalty = dict(kernel_features.ADVISERS)[kernel]
+    weights, left_out = kernel_features.regress(kernel, penalty, points, labels)
+    monkeypatch.setattr(kernel_features, "LONG", 64)
+    monkeypatch.setattr(kernel_features, "CENTRES", 150)
+    in_parts, left_out_in_parts = kernel_features.regress(kernel, penalty, points, labels)
     asked = torch.randn(2, 500, 3, generator=generator, dtype=torch.float64)
-    told, told_in_parts = (advised.regressed(kernel, asked, points, w) for w in (weights, in_parts))
+    told, told_in_parts = (kernel_features.regressed(kernel, asked, points, w) for w in (weights, in_parts))
     allowed = 1e-8 if kernel == "linear" else 0.05
     assert (told - told_in_parts).square().mean().sqrt() < allowed
     assert (left_out - left_out_in_parts).square().mean().sqrt() < allowed
-    monkeypatch.setattr(advised, "CENTRES", 300)  # at every point, it is the regression itself
-    in_parts, left_out_in_parts = advised.regress(kernel, penalty, points, labels)
-    torch.testing.assert_close(advised.regressed(kernel, asked, points, in_parts), told, rtol=0, atol=1e-4)
+    monkeypatch.setattr(kernel_features, "CENTRES", 300)  # at every point, it is the regression itself
+    in_parts, left_out_in_parts = kernel_features.regress(kernel, penalty, points, labels)
+    torch.testing.assert_close(kernel_features.regressed(kernel, asked, points, in_parts), told, rtol=0, atol=1e-4)
     torch.testing.assert_close(left_out_in_parts, left_out, rtol=0, atol=1e-4)
 
 
 def test_equal_points_are_no_trouble_in_a_long_context(monkeypatch):
-    monkeypatch.setattr(advised, "LONG", 16)
-    monkeypatch.setattr(advised, "CENTRES", 40)
+    monkeypatch.setattr(kernel_features, "LONG", 16)
+    monkeypatch.setattr(kernel_features, "CENTRES", 40)
     x, y, query = episode(80, 4)
     assert shipped_form()(x[:, :1].expand_as(x), y, query).isfinite().all()
 
@@ -139,8 +139,8 @@ def test_equal_points_are_no_trouble_in_a_long_context(monkeypatch):
 @pytest.mark.parametrize("fused", [True, False])
 def test_memory_is_linear_in_the_context(make, fused, monkeypatch):
     monkeypatch.setattr(attention, "SCORES", 1 << 12)
-    monkeypatch.setattr(advised, "LONG", 64)
-    monkeypatch.setattr(advised, "CENTRES", 32)
+    monkeypatch.setattr(kernel_features, "LONG", 64)
+    monkeypatch.setattr(kernel_features, "CENTRES", 32)
     learner, sizes = make(), []
     for n in (500, 1000, 2000):
         x, y, query = episode(n, learner.n_features)
@@ -158,8 +158,8 @@ def test_memory_is_linear_in_the_context(make, fused, monkeypatch):
 @pytest.mark.filterwarnings("error")
 def test_an_estimator_reads_a_long_context_whole(monkeypatch):
     monkeypatch.setattr(attention, "SCORES", 1 << 12)
-    monkeypatch.setattr(advised, "LONG", 64)
-    monkeypatch.setattr(advised, "CENTRES", 32)
+    monkeypatch.setattr(kernel_features, "LONG", 64)
+    monkeypatch.setattr(kernel_features, "CENTRES", 32)
     x, y = blobs(1500, 4, 2, spread=1.0)
     classifier = InContextClassifier(shipped_form(), max_context=1500).fit(x, y)
     assert classifier._fitted.views.rows.shape == (2, 1500)

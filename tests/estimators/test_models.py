@@ -10,7 +10,7 @@ import ctxlearn
 from ctxlearn import load
 from ctxlearn.storage import CorruptFileError
 from ctxlearn.tasks import WideClassification, WideRegression
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 MODELS = Path(ctxlearn.__file__).parent / "models"
 KINDS = ("classifier", "regressor")

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import ctxlearn
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.expressiveness import circuit, construct
 from ctxlearn.expressiveness.exactness import compare
 from ctxlearn.expressiveness.initialization import StartsAsPrototypes
 from ctxlearn.learners import CNP, MLP, BlockConfig, Conv4, InContextTransformer, MatchNet, ProtoNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import GradientDescent, NearestNeighbor
 from ctxlearn.seeding import initial_weights
 from ctxlearn.storage import load_tensors, save_tensors
@@ -152,7 +152,9 @@ def test_what_is_built_keeps_the_contract_and_is_saved_and_loaded(built, tmp_pat
     assert type(built) is InContextTransformer
     check_learner(built)
     save_tensors(tmp_path / "built.safetensors", built.state_dict(), {})
-    again = ctxlearn.recorded.instantiate(ctxlearn.recorded.configuration(built)).to(next(built.parameters()).dtype)
+    again = ctxlearn.configurable.instantiate(ctxlearn.configurable.configuration(built)).to(
+        next(built.parameters()).dtype
+    )
     again.load_state_dict(load_tensors(tmp_path / "built.safetensors")[0])
     context_x, y, query_x = episode(2, 3, 9, 0)
     with torch.no_grad():

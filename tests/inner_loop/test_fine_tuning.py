@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlearn import adapt_to_domain, train
+from ctxlearn import fine_tune, train
 from ctxlearn.episodes import Tasks
-from ctxlearn.inner_loop.fine_tuning import Adaptation, adaptation_of, descend, held_out_loss
+from ctxlearn.inner_loop.fine_tuning import FineTuning, descend, fine_tuning_of, held_out_loss
 from ctxlearn.inner_loop.meta_learning import Adaptable
 from ctxlearn.learners import GradientAdaptation, InContextTransformer, ProtoNet
 from ctxlearn.references import NearestNeighbor
@@ -47,10 +47,10 @@ def domain(seed=3, mean=1.5):
 def test_it_improves_on_a_domain_and_says_how(trained, generator):
     before = weights(trained)
     tasks = domain().sample(64, 6, generator=generator)
-    adapted = adapt_to_domain(trained, tasks, steps=60, learning_rate=3e-3)
+    adapted = fine_tune(trained, tasks, steps=60, learning_rate=3e-3)
     assert same(before, weights(trained))
-    assert adaptation_of(trained) is None
-    record = adaptation_of(adapted)
+    assert fine_tuning_of(trained) is None
+    record = fine_tuning_of(adapted)
     assert record.adapted
     assert record.loss_after < record.loss_before
     assert (record.n_tasks, record.n_held_out) == (48, 16)
@@ -60,11 +60,9 @@ def test_it_improves_on_a_domain_and_says_how(trained, generator):
 
 
 def test_it_is_deterministic_by_seed(trained):
-    first, again, other = (
-        adapt_to_domain(trained, domain(), n_tasks=20, n_points=6, steps=10, seed=s) for s in (1, 1, 2)
-    )
+    first, again, other = (fine_tune(trained, domain(), n_tasks=20, n_points=6, steps=10, seed=s) for s in (1, 1, 2))
     assert same(weights(first), weights(again))
-    assert adaptation_of(first) == adaptation_of(again)
+    assert fine_tuning_of(first) == fine_tuning_of(again)
     assert not same(weights(first), weights(other))
 
 
@@ -72,10 +70,8 @@ def test_it_is_deterministic_by_seed(trained):
 def test_it_is_never_worse_on_the_held_out_tasks(optimizer, rate, n_tasks, seed):
     learner = transformer(seed=seed)
     tasks = domain().sample(n_tasks, 4, generator=torch.Generator().manual_seed(seed))
-    adapted = adapt_to_domain(
-        learner, tasks, optimizer=optimizer, learning_rate=rate, steps=6, check_every=2, seed=seed
-    )
-    record = adaptation_of(adapted)
+    adapted = fine_tune(learner, tasks, optimizer=optimizer, learning_rate=rate, steps=6, check_every=2, seed=seed)
+    record = fine_tuning_of(adapted)
     assert record.loss_after <= record.loss_before
     order = torch.randperm(n_tasks, generator=_split(seed))
     kept = tasks.tasks(order[: record.n_held_out])
@@ -99,9 +95,9 @@ class Worse(Objective):
 
 def test_the_given_weights_come_back_where_adapting_does_not_help(trained, generator):
     tasks = domain().sample(16, 6, generator=generator)
-    kept = adapt_to_domain(trained, tasks, objective=Worse(), steps=40, check_every=1, patience=3)
+    kept = fine_tune(trained, tasks, objective=Worse(), steps=40, check_every=1, patience=3)
     assert same(weights(trained), weights(kept))
-    record = adaptation_of(kept)
+    record = fine_tuning_of(kept)
     assert (record.adapted, record.steps, record.stopped) == (False, 0, "no better for long")
     assert record.loss_after == record.loss_before
     assert record.checks == (0, 1, 2, 3)
@@ -109,8 +105,8 @@ def test_the_given_weights_come_back_where_adapting_does_not_help(trained, gener
 
 def test_what_explodes_is_not_kept(trained, generator):
     tasks = domain().sample(16, 6, generator=generator)
-    kept = adapt_to_domain(trained, tasks, optimizer="sgd", learning_rate=1e30, steps=40, check_every=1)
-    assert adaptation_of(kept).stopped == "not finite"
+    kept = fine_tune(trained, tasks, optimizer="sgd", learning_rate=1e30, steps=40, check_every=1)
+    assert fine_tuning_of(kept).stopped == "not finite"
     assert same(weights(trained), weights(kept))
 
 
@@ -126,21 +122,21 @@ def test_what_explodes_is_not_kept(trained, generator):
 )
 def test_set_and_causal_learners_of_classes(learner):
     family = GaussianHalfSpaces(2).sample_domain(generator=torch.Generator().manual_seed(0))
-    adapted = adapt_to_domain(learner, family, n_tasks=24, n_points=5, steps=30, learning_rate=5e-3, check_every=3)
-    assert adaptation_of(adapted).adapted
+    adapted = fine_tune(learner, family, n_tasks=24, n_points=5, steps=30, learning_rate=5e-3, check_every=3)
+    assert fine_tuning_of(adapted).adapted
     assert type(adapted) is type(learner)
     assert not adapted.training
 
 
 def test_some_parameters_can_be_tuned_alone(trained):
-    adapted = adapt_to_domain(trained, domain(), n_tasks=32, n_points=6, steps=20, parameters="out.*")
+    adapted = fine_tune(trained, domain(), n_tasks=32, n_points=6, steps=20, parameters="out.*")
     after, moved = adapted.state_dict(), set()
     for name, value in trained.state_dict().items():
         if not torch.equal(value, after[name]):
             moved.add(name)
     assert moved == {"out.weight", "out.bias"}
     with pytest.raises(ValueError, match=r"parameters: 'head\.\*' matches no parameter"):
-        adapt_to_domain(trained, domain(), n_tasks=8, n_points=6, parameters="head.*")
+        fine_tune(trained, domain(), n_tasks=8, n_points=6, parameters="head.*")
 
 
 def test_descend_takes_each_task_once_a_pass_and_yields_after_each_step(trained, generator):
@@ -161,8 +157,8 @@ def test_descend_takes_each_task_once_a_pass_and_yields_after_each_step(trained,
 
 def test_inference_mode_is_no_obstacle(trained):
     with torch.inference_mode():
-        adapted = adapt_to_domain(trained, domain(), n_tasks=16, n_points=6, steps=10)
-    assert adaptation_of(adapted).adapted
+        adapted = fine_tune(trained, domain(), n_tasks=16, n_points=6, steps=10)
+    assert fine_tuning_of(adapted).adapted
 
 
 @pytest.mark.parametrize(
@@ -190,18 +186,18 @@ def test_bad_arguments_are_named(arguments, words, trained):
     given = {"learner": trained, "tasks": domain(), "n_tasks": 8, "n_points": 6, "steps": 2} | arguments
     learner, tasks = given.pop("learner"), given.pop("tasks")
     with pytest.raises(ValueError, match=words):
-        adapt_to_domain(learner, tasks, **given)
+        fine_tune(learner, tasks, **given)
 
 
 def test_too_few_tasks_are_refused_with_the_number_needed(trained, generator):
     with pytest.raises(ValueError, match="at least 4 tasks"):
-        adapt_to_domain(trained, domain().sample(3, 6, generator=generator))
-    fewest = adapt_to_domain(trained, domain().sample(4, 6, generator=generator), steps=5)
-    assert isinstance(adaptation_of(fewest), Adaptation)
-    assert (adaptation_of(fewest).n_tasks, adaptation_of(fewest).n_held_out) == (2, 2)
+        fine_tune(trained, domain().sample(3, 6, generator=generator))
+    fewest = fine_tune(trained, domain().sample(4, 6, generator=generator), steps=5)
+    assert isinstance(fine_tuning_of(fewest), FineTuning)
+    assert (fine_tuning_of(fewest).n_tasks, fine_tuning_of(fewest).n_held_out) == (2, 2)
 
 
 def test_tasks_of_too_many_classes_are_refused():
     x, y = torch.zeros(6, 4, 2), torch.zeros(6, 4, dtype=torch.int64)
     with pytest.raises(ValueError, match="at most the learner's 2 classes"):
-        adapt_to_domain(ProtoNet(2, 2), Tasks(x, y, 3))
+        fine_tune(ProtoNet(2, 2), Tasks(x, y, 3))

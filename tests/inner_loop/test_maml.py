@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from inner import assert_gradient_is_the_finite_difference
 from torch import nn
 
-from ctxlearn import Recorded, TrainingConfig, evaluate, load, train
+from ctxlearn import Configurable, TrainingConfig, evaluate, load, train
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, ProtoNet, gradient, maml
+from ctxlearn.inner_loop import gradient, maml
+from ctxlearn.learners import MAML, AdaptationDiverged, Functional, GradientAdaptation, ProtoNet
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import ClassPrototype, LinearRegression
 from ctxlearn.training import Adaptable, DomainSource, MetaAdaptation, Objective, RandomSplit
@@ -28,7 +29,7 @@ def small(n_classes=3, **options):
     return MAML(2, n_classes, **{"width": 6, "steps": 3, "step_size": 0.4} | options)
 
 
-class ConvNet(Recorded, nn.Module):
+class ConvNet(Configurable, nn.Module):
     def __init__(self):
         super().__init__()
         with initial_weights(0):
@@ -299,7 +300,7 @@ def test_bad_arguments_are_named(options, message):
         MAML(2, 2, **options)
 
 
-class Normalised(Recorded, nn.Module):
+class Normalised(Configurable, nn.Module):
     def __init__(self, layer):
         super().__init__()
         self.first, self.norm = nn.Linear(2, 4), layer

@@ -21,6 +21,7 @@ import pytest
 import tiny_lm
 import torch
 
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.language import (
     BudgetSpentError,
     EndpointError,
@@ -32,7 +33,6 @@ from ctxlearn.language import (
 )
 from ctxlearn.language.sources import find_weights
 from ctxlearn.learners.stored import stored_learner
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.testing import check_learner
 
 

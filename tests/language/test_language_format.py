@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.language import LanguageModel, TextFormat, load_language_model
 from ctxlearn.language.numerals import range_of
 from ctxlearn.language.tokens import Prompts, label_tree
-from ctxlearn.recorded import configuration, instantiate
 
 
 @pytest.fixture(scope="module")

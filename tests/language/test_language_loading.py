@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ctxlearn.language.sources as sources
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.language import CausalLM, LanguageModel, LoRA, TextFormat, load_language_model
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import ClassPrototype
 

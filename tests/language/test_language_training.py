@@ -5,7 +5,15 @@ import tiny_lm
 import torch
 
 import ctxlearn
-from ctxlearn.language import LanguageModel, LoRA, TextFormat, load_language_model, load_trained, meta_train
+from ctxlearn.language import (
+    LanguageModel,
+    LoRA,
+    TextFormat,
+    export_adapter,
+    load_language_model,
+    load_trained,
+    meta_train,
+)
 from ctxlearn.learners import CNP, GradientAdaptation
 from ctxlearn.tasks import ClassPrototype, GaussianHalfSpaces, LinearRegression, TaskFamily
 from ctxlearn.training import (
@@ -216,3 +224,28 @@ def test_a_finished_run_is_loaded_and_not_trained_again(lm, tmp_path):
     again = meta_train(lm, ClassPrototype(), FIXED, config(steps=2), out=tmp_path)
     assert torch.equal(answers(first.learner), answers(again.learner))
     assert not again.learner.training
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft's own use of transformers
+def test_an_exported_adapter_is_what_peft_loads(lm, tmp_path):
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    lora = LoRA(rank=3, alpha=5, targets=("q_proj", "down_proj"))
+    for number, one in enumerate((LoRA(), lora)):
+        run = meta_train(lm, ClassPrototype(), FIXED, config(), out=tmp_path / f"run-{number}", lora=one)
+        folder = export_adapter(run.learner, tmp_path / f"adapter-{number}")
+        assert {file.name for file in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+        base = AutoModelForCausalLM.from_pretrained(lm.source)
+        ids = torch.arange(12)[None]
+        with torch.no_grad():
+            before = base(ids).logits
+            theirs = peft.PeftModel.from_pretrained(base, folder).eval()(ids).logits
+            ours = run.learner.lm.model(ids).logits
+        assert torch.allclose(theirs, ours, atol=1e-5)
+        assert not torch.allclose(before, ours, atol=1e-3)
+
+
+def test_only_a_trained_model_has_an_adapter_to_export(lm, tmp_path):
+    with pytest.raises(ValueError, match=r"^learner: expected what meta_train or load_trained gives"):
+        export_adapter(LanguageModel(lm, 2, 2, FIXED), tmp_path)

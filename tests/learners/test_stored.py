@@ -14,9 +14,9 @@ import zoo
 
 from ctxlearn import load
 from ctxlearn.cli import main
+from ctxlearn.configurable import configuration, digest, instantiate
 from ctxlearn.estimators.models import SHIPPED
 from ctxlearn.learners import InContextTransformer, MatchNet
-from ctxlearn.recorded import configuration, digest, instantiate
 from ctxlearn.references import BayesOptimal, Chance
 from ctxlearn.storage import CorruptFileError
 from ctxlearn.tasks import PairwiseMetric, Pool, Radial

@@ -7,13 +7,13 @@ import zoo
 from ctxlearn.estimators.models import scaled_by_context
 from ctxlearn.learners import (
     CNP,
-    Advised,
     Committee,
     ContextScaled,
     GradientAdaptation,
     InContextTransformer,
+    KernelFeatures,
+    ManyClass,
     MissingAware,
-    MoreWays,
     ProtoNet,
     Wrapper,
 )
@@ -36,9 +36,9 @@ def inner(n_classes=None, n_features=D, gaps=True, seed=0):
 
 def wrapped(kind, n_classes=None, gaps=True):
     """A wrapper of that kind, and a learner that it holds."""
-    if kind is Advised:
+    if kind is KernelFeatures:
         own = inner(n_classes, D + 3 * (n_classes or 1), gaps)
-        return Advised(own), own
+        return KernelFeatures(own), own
     own = inner(n_classes, gaps=gaps)
     other = inner(n_classes, gaps=gaps, seed=1)
     made = {
@@ -46,13 +46,13 @@ def wrapped(kind, n_classes=None, gaps=True):
         Adaptable: lambda: Adaptable(own, GradientAdaptation(1, learned="tensor")),
         Ensemble: lambda: Ensemble([own, other]),
         AlgorithmSelection: lambda: AlgorithmSelection([own, other]),
-        MoreWays: lambda: MoreWays(own, (n_classes or 0) + 1),
+        ManyClass: lambda: ManyClass(own, (n_classes or 0) + 1),
     }
     return made[kind]().eval(), own
 
 
-KINDS = [ContextScaled, Advised, Adaptable, Ensemble, AlgorithmSelection, MoreWays]
-OF_NUMBERS = [kind for kind in KINDS if kind is not MoreWays]
+KINDS = [ContextScaled, KernelFeatures, Adaptable, Ensemble, AlgorithmSelection, ManyClass]
+OF_NUMBERS = [kind for kind in KINDS if kind is not ManyClass]
 
 
 def episode(n_classes=None, seed=0):
@@ -78,7 +78,7 @@ def test_every_wrapper_of_the_library_is_held_to_the_contract():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrapper_keeps_the_contract_of_learners(kind):
     check_learner(wrapped(kind, 3)[0])
-    if kind is not MoreWays:
+    if kind is not ManyClass:
         check_learner(wrapped(kind)[0])
 
 
@@ -95,7 +95,7 @@ def test_a_distribution_inside_is_one_outside(kind):
     assert torch.allclose(quantiles.mean(-1), mean, atol=0.05)
 
 
-@pytest.mark.parametrize("kind", [ContextScaled, Advised, Adaptable])
+@pytest.mark.parametrize("kind", [ContextScaled, KernelFeatures, Adaptable])
 def test_what_is_trained_inside_is_trained_outside(kind):
     learner, own = wrapped(kind)
     x, y, q, told = episode()
@@ -132,14 +132,14 @@ def test_the_order_of_features_is_promised_to_mean_nothing_where_it_does(kind):
     own = ContextScaled(inner(n_classes))
     made = {
         ContextScaled: lambda: ContextScaled(own, sort=False),
-        Advised: lambda: Advised(ContextScaled(inner(n_classes, D + 9))),
+        KernelFeatures: lambda: KernelFeatures(ContextScaled(inner(n_classes, D + 9))),
         Adaptable: lambda: Adaptable(own, GradientAdaptation(1)),
         Ensemble: lambda: Ensemble([own, own]),
         AlgorithmSelection: lambda: AlgorithmSelection([own, own]),
-        MoreWays: lambda: MoreWays(own, 4),
+        ManyClass: lambda: ManyClass(own, 4),
     }
     learner = made[kind]().eval()
-    assert learner.ignores_feature_order == (kind is not Advised)
+    assert learner.ignores_feature_order == (kind is not KernelFeatures)
     if learner.ignores_feature_order:
         x = torch.randn(1, 28, D, generator=torch.Generator().manual_seed(0))
         y = (torch.arange(24) % learner.n_classes)[None]  # two of each class, lest features tie
@@ -191,7 +191,7 @@ def test_an_ensemble_of_members_without_distributions_says_so():
 
 
 def test_wrappers_refuse_what_is_no_learner():
-    for make in (Wrapper, ContextScaled, Advised, lambda x: Adaptable(x, GradientAdaptation(1))):
+    for make in (Wrapper, ContextScaled, KernelFeatures, lambda x: Adaptable(x, GradientAdaptation(1))):
         with pytest.raises(ValueError, match="learner: expected a Learner, got 3"):
             make(3)
     for make in (Ensemble, AlgorithmSelection):

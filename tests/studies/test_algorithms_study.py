@@ -12,9 +12,7 @@ from ctxlearn.lab.page import Page
 from ctxlearn.lab.samples import Paired, Samples
 from ctxlearn.references import LogisticRegression, NearestNeighbor, Ridge
 from ctxlearn.studies import reproduce
-from ctxlearn.studies.algorithms import identified
-from ctxlearn.studies.algorithms.claims import FACTORS, MIXED, NOISES, OWN, decide_claims, ridges
-from ctxlearn.studies.algorithms.plots import restored
+from ctxlearn.studies.algorithms import FACTORS, MIXED, NOISES, OWN, decide_claims, identified, restored, ridges
 from ctxlearn.studies.arms import BAYES_FAMILY, BAYES_MIXTURE, FAMILIES, MADE_FOR
 from ctxlearn.tasks import ClassPrototype, LinearRegression
 

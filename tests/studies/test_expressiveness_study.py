@@ -8,17 +8,17 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.expressiveness.initialization import StartsAsProtoNet
+from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
 from ctxlearn.learners import ProtoNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.studies import optimal, reproduce
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE
-from ctxlearn.studies.expressiveness import PROFILES, STUDY, exactness, initialization, ridge_rates, space
+from ctxlearn.studies.expressiveness import PROFILES, STUDY, distances, exactness, initialization, ridge_rates
+from ctxlearn.studies.expressiveness.distances import PLACES, disagreement, distance_matrix, draw_plane, nearest
 from ctxlearn.studies.expressiveness.initialization import ARMS, CONSTRUCTED, RANDOM, STANDARD, starting_points
-from ctxlearn.studies.expressiveness.space import PLACES, disagreement, distance_matrix, draw_plane, nearest
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def space_claims(bayes, rivals, n_seeds):
     rates = {BAYES_MIXTURE: bayes, **{f"Bayes of {place}": bayes for place in PLACES}}
     rates |= {f"{name} on {place}": rivals for place, name in MADE_FOR.items()}
     decided = made_up(n_seeds, {**rates, "1-NN": 0.4})
-    return decided, {c.id: c for c in space.claims(decided)}
+    return decided, {c.id: c for c in distances.claims(decided)}
 
 
 @pytest.mark.parametrize("n_seeds", [1, 3])

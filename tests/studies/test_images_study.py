@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlearn.lab.calls import trainings_in
-from ctxlearn.lab.measurements import all_measurements
+from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.images import PROFILES, STUDY
 from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet
@@ -26,7 +26,7 @@ from ctxlearn.studies.images.settings import (
 )
 from ctxlearn.tasks import glyphs
 from ctxlearn.tasks.digits import digits
-from ctxlearn.tasks.written import glyph_index
+from ctxlearn.tasks.image_data import glyph_index
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
-from ctxlearn.lab.calls import trainings_in
+from ctxlearn.jobs.calls import trainings_in
 from ctxlearn.real_tables import models, sources
 from ctxlearn.real_tables.baselines import RIVALS, Rival
 from ctxlearn.real_tables.metrics import area_under_curve, calibration_counts, log_losses

@@ -13,7 +13,7 @@ import torch
 import ctxlearn
 from ctxlearn.learners import InContextTransformer, MatchNet
 from ctxlearn.tasks import ClassPrototype
-from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, folder, train
+from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, run_folder, train
 
 SMALL = {
     "steps": 12,
@@ -159,7 +159,7 @@ def train_until(out, changes, die_at, journal):
     """
     global on_batch  # noqa: PLW0603
     torch.set_num_threads(1)
-    folder.LOCK_SECONDS = 600  # another start is waited for, however slow the machine is
+    run_folder.LOCK_SECONDS = 600  # another start is waited for, however slow the machine is
     count, lock = itertools.count(), threading.Lock()
 
     def event():

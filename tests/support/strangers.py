@@ -5,9 +5,9 @@ import itertools
 
 import yaml
 
+from ctxlearn.configurable import configuration, digest
 from ctxlearn.estimators import InContextClassifier, InContextRegressor
 from ctxlearn.learners import InContextTransformer
-from ctxlearn.recorded import configuration, digest
 from ctxlearn.storage import load_tensors, save_tensors
 
 

@@ -4,22 +4,22 @@ import numpy as np
 import torch
 from torch import nn
 
+from ctxlearn.configurable import Configurable
 from ctxlearn.learners import (
     CNP,
     MAML,
-    Advised,
     Blended,
     BlockConfig,
     ContextScaled,
     Guided,
     InContextTransformer,
+    KernelFeatures,
+    ManyClass,
     MatchNet,
     MissingAware,
-    MoreWays,
     ProtoNet,
 )
 from ctxlearn.learners.advice import KINDS, n_told
-from ctxlearn.recorded import Recorded
 from ctxlearn.references import (
     Averaging,
     Chance,
@@ -38,26 +38,45 @@ from ctxlearn.references import (
 )
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import (
+    DNF,
     Amortization,
     Augmented,
+    Band,
+    Checkerboard,
+    Circle,
     ClassPrototype,
+    Conjunction,
     DecisionTree,
+    Deformed,
+    Disjunction,
     GaussianHalfSpaces,
     GaussianWeights,
+    HalfPlane,
     Labelled,
     LinearRegression,
     Mixture,
+    OffsetHalfPlane,
     PairwiseMetric,
+    Parity,
     Pool,
+    QuadraticForm,
     Radial,
+    RotatedAmortization,
+    RotatedEllipse,
     ScaledInputs,
+    SparseDisjunction,
     SparseLinearRegression,
+    SparseMajority,
+    Stripes,
     TabularClassification,
     TabularRegression,
     TaskFamily,
+    TwoBumps,
     TwoLayerNetwork,
+    Wedge,
     WideClassification,
     WideRegression,
+    Xor,
 )
 
 
@@ -76,7 +95,7 @@ class Lines(TaskFamily):
         return x, (x @ parameters[..., None])[..., 0] + noise
 
 
-class Scaled(Recorded, nn.Module):
+class Scaled(Configurable, nn.Module):
     """An encoder of one's own: (M, *shape) to (M, 3)."""
 
     def __init__(self, n_inputs=2):
@@ -109,6 +128,26 @@ def families():
         "amortization in 1 feature": Amortization(1),
         "radial": Radial(),
         "radial in 7 features": Radial(7, 3.0),
+        "half-planes through the origin": HalfPlane(),
+        "half-planes": OffsetHalfPlane(2.0, 0.5),
+        "wedges": Wedge(),
+        "exclusive or": Xor(),
+        "bands": Band(),
+        "stripes": Stripes(),
+        "checkerboards": Checkerboard(),
+        "quadratic forms": QuadraticForm(),
+        "circles": Circle(),
+        "ellipses": RotatedEllipse(),
+        "two bumps": TwoBumps(),
+        "rotated amortization": RotatedAmortization(),
+        "flipped amortization": RotatedAmortization(turn=180),
+        "conjunctions": Conjunction(),
+        "disjunctions": Disjunction(28),
+        "sparse disjunctions": SparseDisjunction(),
+        "majority of literals": SparseMajority(),
+        "parity": Parity(),
+        "sparse parity": Parity(10, 2),
+        "DNF": DNF(),
         "mixture": Mixture(three_families()),
         "weighted mixture of a mixture": Mixture([Mixture(three_families()), Radial()], weights=[3, 1]),
         "mixture of different numbers of classes": Mixture([ClassPrototype(2, 4), Radial()]),
@@ -128,6 +167,8 @@ def families():
         "domains of scaled inputs, pooled": ScaledInputs(3).pooled(),
         "a mixture of a domain and trees": Mixture([GaussianWeights(3).pooled(), DecisionTree(3)]),
         "augmented prototypes": Augmented(ClassPrototype(3, 3)),
+        "deformed prototypes": Deformed(ClassPrototype(3, 3), 2.0, 1.0),
+        "stretched regression": Deformed(LinearRegression(3), stretch=3.0),
         "rotated regression": Augmented(LinearRegression(3), permute_labels=False),
         "renamed classes of images": Augmented(labelled(shape=(2, 3, 3)), rotate=False),
         "a pool of 5 tasks": Pool(ClassPrototype(), 5),
@@ -174,8 +215,8 @@ def trained_learners():
     zoo["transformer that takes NaN"] = takes_gaps
     zoo["transformer behind scaling"] = ContextScaled(takes_gaps)
     advised = InContextTransformer(2 + 9, 3, width=16, depth=1, heads=2, encoder=MissingAware(2 + 9, 8, hidden=8))
-    zoo["advised transformer"] = Advised(advised)
-    zoo["advised transformer behind scaling"] = ContextScaled(Advised(advised))
+    zoo["advised transformer"] = KernelFeatures(advised)
+    zoo["advised transformer behind scaling"] = ContextScaled(KernelFeatures(advised))
     told = 1 + n_told(tuple(KINDS), 3)
     guided = InContextTransformer(told, 3, width=16, depth=1, heads=2, encoder=MissingAware(told, 8, hidden=8))
     zoo["guided transformer"] = Guided(guided, n_features=2, shown=1, advice=list(KINDS))
@@ -183,7 +224,7 @@ def trained_learners():
     told = 1 + n_told(("ridge", "near", "match"), None)
     zoo["guided CNP for regression"] = ContextScaled(Guided(CNP(told, None, width=8), n_features=2, shown=1))
     zoo["CNP blended with logistic regression"] = ContextScaled(Blended(CNP(2, 3, width=8)))
-    zoo["advised CNP for regression"] = Advised(CNP(2 + 3, None, width=8))
+    zoo["advised CNP for regression"] = KernelFeatures(CNP(2 + 3, None, width=8))
     zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)
     quantiles = InContextTransformer(2, None, width=16, depth=2, heads=2, readout="quantiles")
     zoo["transformer of quantiles"] = quantiles
@@ -227,7 +268,7 @@ def references():
         "Bayes of linear tasks": LinearGaussian(0.0, 1.0, 0.5, 2),
         "Bayes with a domain unknown": DomainBayes(GaussianWeights(2)),
         "Bayes of a pool of linear tasks": LinearPool(torch.tensor([[1.0, 0.0], [0.5, -1.0], [2.0, 2.0]]), 0.5),
-        "groups of two classes out of three": MoreWays(ProtoNet(2, 2, encoder="identity"), 3),
+        "groups of two classes out of three": ManyClass(ProtoNet(2, 2, encoder="identity"), 3),
         "an ensemble": Ensemble([NearestNeighbor(2, 3), ProtoNet(2, 3, encoder="identity")]),
         "chance": Chance(Amortization()),
         "chance of regression": Chance(Lines()),

@@ -6,8 +6,8 @@ import pytest
 import torch
 from test_families import Z, assert_mean
 
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.evaluation import score_prefixes
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import BayesOptimal, DomainBayes, LinearGaussian
 from ctxlearn.tasks import (
     ClassPrototype,

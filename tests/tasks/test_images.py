@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.learners import CNP, MAML, Conv4, InContextTransformer, MatchNet, ProtoNet, ResNet
-from ctxlearn.recorded import configuration, instantiate
 from ctxlearn.references import NearestNeighbor
 from ctxlearn.tasks import Domain, Glyphs, ImageFolder, Mixture, glyphs, image_folder
-from ctxlearn.tasks.written import DATA, KINDS, SPLITS, glyph_images, glyph_index
+from ctxlearn.tasks.image_data import DATA, KINDS, SPLITS, glyph_images, glyph_index
 from ctxlearn.training import DomainSource
 
 

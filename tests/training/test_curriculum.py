@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlearn import TrainingConfig, train
+from ctxlearn.configurable import argument, configuration, instantiate, with_argument
 from ctxlearn.learners import InContextTransformer
-from ctxlearn.recorded import argument, configuration, instantiate, with_argument
 from ctxlearn.tasks import ClassPrototype, LinearRegression, Mixture, PairwiseMetric, Radial
 from ctxlearn.training import (
     AllPrefixes,
@@ -26,7 +26,7 @@ from ctxlearn.training import (
     load,
     run_settings,
 )
-from ctxlearn.training.folder import run_hash
+from ctxlearn.training.run_folder import run_hash
 
 SCALES = {"scale": Stairs(0.5, 2.0, 0.5, every=2)}
 PACED = {"scale": SelfPaced(0.5, 2.0, 0.5, target=[0.72, 0.7, 0.1], window=2, patience=4)}

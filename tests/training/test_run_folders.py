@@ -15,7 +15,7 @@ from ctxlearn.learners import ProtoNet
 from ctxlearn.storage import StorageError
 from ctxlearn.tasks import ClassPrototype
 from ctxlearn.training import Curriculum, FamilySource, RunFolderError, Smooth, TrainingConfig, load, train
-from ctxlearn.training.folder import LibraryVersionWarning, RunFolder
+from ctxlearn.training.run_folder import LibraryVersionWarning, RunFolder
 
 
 def settings(seed=0):
@@ -42,7 +42,7 @@ def test_two_starts_of_one_run_end_with_the_same_bits_and_neither_fails(tmp_path
 
 
 def test_a_second_start_touches_nothing_before_it_has_the_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 0.05)
     first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
     with first.claimed(settings()):
         parts = [tmp_path / "run" / ".model.safetensors.1.tmp", tmp_path / "run" / "checkpoints" / ".part-1.tmp"]
@@ -97,7 +97,7 @@ def test_whoever_is_faster_is_seen_for_what_it_is(other, tmp_path, monkeypatch):
 
 
 def test_many_starts_at_once_claim_one_run_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("ctxlearn.training.folder.LOCK_SECONDS", 600)  # whatever else the machine does
+    monkeypatch.setattr("ctxlearn.training.run_folder.LOCK_SECONDS", 600)  # whatever else the machine does
     seen, errors = [], []
 
     def claim(seed):
@@ -211,7 +211,7 @@ def test_a_finished_run_needs_no_class_but_the_one_at_hand(tmp_path):
 
 def test_a_run_that_another_version_began_is_gone_on_with_under_a_warning(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("ctxlearn.training.folder.__version__", "0.0.1")
+        patch.setattr("ctxlearn.training.run_folder.__version__", "0.0.1")
         runs.small(tmp_path / "run")
     with pytest.warns(LibraryVersionWarning, match=r"begun with ctxlearn 0\.0\.1"):
         runs.small(tmp_path / "run")

@@ -6,7 +6,7 @@ import torch
 import ctxlearn
 from ctxlearn.learners import CNP, InContextTransformer, ProtoNet
 from ctxlearn.references import Ensemble, NearestNeighbor
-from ctxlearn.tasks import Amortization, Augmented, ClassPrototype, Labelled, LinearRegression
+from ctxlearn.tasks import Amortization, Augmented, ClassPrototype, Deformed, Labelled, LinearRegression
 from ctxlearn.training import AllPrefixes, HardestTasks, RandomSplit
 
 
@@ -58,6 +58,36 @@ def test_after_augmentation_the_direction_of_a_rule_tells_nothing():
 def test_what_cannot_be_augmented_is_said(arguments, message):
     with pytest.raises(ValueError, match=message):
         Augmented(*arguments)
+
+
+def test_deformed_tasks_are_the_familys_stretched_and_moved_with_their_labels():
+    family = ClassPrototype(3, 4)
+    deformed = Deformed(family, stretch=3.0, shift=2.0)
+    parameters = deformed.sample_parameters(2000, generator=generator())
+    tasks = deformed.tasks(parameters, 4, generator=generator(1))
+    plain = family.tasks(parameters["family"], 4, generator=generator(1))
+    factor, offset = parameters["factor"], parameters["offset"]
+    assert torch.equal(tasks.y, plain.y)
+    torch.testing.assert_close(tasks.x, plain.x * factor[:, None] + offset[:, None])
+    assert float(factor.min()) >= 1 / 3 - 1e-6
+    assert float(factor.max()) <= 3 + 1e-6
+    assert abs(float(factor.log().mean())) < 4 * float(factor.log().std()) / 6000**0.5
+    assert float(offset.std()) == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tasks", 2.0), "family: expected a TaskFamily"),
+        ((ClassPrototype(),), "stretch, shift: expected one of them to do something"),
+        ((ClassPrototype(), 0.5), "stretch: expected"),
+        ((ClassPrototype(), 2.0, -1.0), "shift: expected"),
+        ((Labelled(torch.zeros(8, 2, 2).numpy(), [0, 0, 0, 0, 1, 1, 1, 1], 2), 2.0), "inputs that are vectors"),
+    ],
+)
+def test_what_cannot_be_deformed_is_said(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Deformed(*arguments)
 
 
 def test_the_hardest_tasks_are_those_with_the_largest_loss():

@@ -11,8 +11,8 @@ from ctxlearn.references import NearestNeighbor
 from ctxlearn.seeding import Stream, generator_for, initial_weights
 from ctxlearn.tasks import ClassPrototype, Mixture
 from ctxlearn.training import AllPrefixes, FamilySource, RandomSplit, RunFolderError, load, run_settings
-from ctxlearn.training.folder import run_hash
 from ctxlearn.training.objective import of_task_classes
+from ctxlearn.training.run_folder import run_hash
 
 
 def weights(learner):
@@ -128,8 +128,8 @@ def test_shards_can_be_drawn_again_alone(tmp_path, monkeypatch):
 
     family = type("Kept", (ClassPrototype,), {"sample": keep})()
     config = TrainingConfig(**runs.SMALL | {"seed": 3, "shards": 4, "threads": 2})
-    monkeypatch.setattr("ctxlearn.training.start.configuration", lambda value: str(type(value)))
-    monkeypatch.setattr("ctxlearn.training.start.finish_from", None)
+    monkeypatch.setattr("ctxlearn.training.trainer.configuration", lambda value: str(type(value)))
+    monkeypatch.setattr("ctxlearn.training.trainer.finish_from", None)
     train(runs.transformer(), family, config, out=tmp_path)
     source = FamilySource(ClassPrototype(), config.tasks_per_shard, config.n_points)
     for step, shard in ((0, 0), (7, 2), (11, 3)):

@@ -8,7 +8,7 @@ import runs
 import yaml
 
 from ctxlearn.training import RunFolderError, TrainingConfig, run_settings
-from ctxlearn.training.folder import run_hash
+from ctxlearn.training.run_folder import run_hash
 
 FAMILY = '''
 import torch
@@ -69,7 +69,7 @@ def test_a_run_from_before_code_was_kept_goes_on(own, tmp_path, monkeypatch):
     runs.small(tmp_path / "new", source=runs.Watched())
     runs.stop_at(monkeypatch, 5)
     with monkeypatch.context() as patch:
-        patch.setattr("ctxlearn.training.start.is_own", lambda cls: False)
+        patch.setattr("ctxlearn.training.trainer.is_own", lambda cls: False)
         with pytest.raises(runs.Stopped):
             runs.small(tmp_path / "old", source=runs.Watched())
     held = yaml.safe_load((tmp_path / "old" / "config.yaml").read_text())

@@ -10,8 +10,8 @@ import torch
 from ctxlearn.storage import load_tensors
 from ctxlearn.tasks import ClassPrototype
 from ctxlearn.training import CorruptFileError, StorageError, TrainingDiverged, load
-from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.optimizers import Average, Optimizer
+from ctxlearn.training.run_folder import RunFolder
 
 
 def stopped(monkeypatch, out, step=8, **changes):

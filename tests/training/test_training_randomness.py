@@ -5,13 +5,13 @@ import runs
 import torch
 from torch import nn
 
+from ctxlearn.configurable import Configurable
 from ctxlearn.learners import CNP, MAML, ProtoNet
-from ctxlearn.recorded import Recorded
 from ctxlearn.seeding import initial_weights
 from ctxlearn.testing import check_learner
 
 
-class Dropping(Recorded, nn.Module):
+class Dropping(Configurable, nn.Module):
     """An encoder with dropout, from its `begin`-th training pass on."""
 
     def __init__(self, begin=0):
@@ -26,7 +26,7 @@ class Dropping(Recorded, nn.Module):
         return nn.functional.dropout(self.layers(x), 0.5, self.training and self.passes > self.begin)
 
 
-class Normalised(Recorded, nn.Module):
+class Normalised(Configurable, nn.Module):
     """An encoder with statistics of batches, and a buffer that is replaced, not written to."""
 
     def __init__(self):

@@ -129,7 +129,7 @@ class Given:
             raise UsageError(f"{place}: unknown key{owner}{nearest(str(key), known) or ';'} known: {shown(known)}")
 
     def _check_class(self, value: Any, base: type, place: str) -> None:
-        from ctxlearn.recorded import Recorded
+        from ctxlearn.configurable import Configurable
 
         if isinstance(value, str):
             find_class(value, base, place)
@@ -151,8 +151,8 @@ class Given:
             for part in below if isinstance(below, list) else [below]:
                 path = part.get("class_path") if isinstance(part, dict) else None
                 # an unknown short name is left to jsonargparse, which knows what base is wanted here
-                if isinstance(path, str) and ("." in path or path in _short(Recorded)):
-                    self._check_class(part, object if "." in path else Recorded, f"{place}.init_args.{key}")
+                if isinstance(path, str) and ("." in path or path in _short(Configurable)):
+                    self._check_class(part, object if "." in path else Configurable, f"{place}.init_args.{key}")
 
 
 def find_class(path: object, base: type, place: str) -> type:

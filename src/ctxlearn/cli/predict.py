@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,9 @@ from ctxlearn.cli.parsing import UsageError, add_trust_option, choose, new_parse
 from ctxlearn.lazy import collector_paused
 
 if TYPE_CHECKING:
-    from ctxlearn.cli.predict_tables import Asked
+    import pandas as pd
+
+    from ctxlearn.cli.predict_tables import Rows
     from ctxlearn.tables.target import Target
 
 TASKS = ("auto", "classification", "regression")
@@ -41,7 +43,10 @@ examples:
   ctxlearn predict --context houses.csv --target price --query new.csv --categorical zip_code --quantiles 0.1 0.5 0.9
   zcat old.csv.gz | ctxlearn predict --context - --target species --query new.csv --explain --out predicted.csv
 
-docs/predict.md says how tables are read."""
+--language asks a language model instead (pip install 'ctxlearn[language]'): it reads a dozen labelled rows with columns of text as
+text, 'column: value; ...', with their labels as they are. What it costs is said before it begins.
+
+docs/predict.md says how tables are read, docs/language.md what a language model makes of them."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,23 +56,14 @@ def run(arguments: Sequence[str]) -> int:
     _check(asked)
 
     with collector_paused():
-        from ctxlearn.cli.predict_output import answers, say_columns
-        from ctxlearn.cli.predict_tables import assemble
         from ctxlearn.storage import write_text
 
     if asked.model is not None:
         from ctxlearn.training import load
 
         load(asked.model, trusted=asked.trust)  # refused before anything is read and said
-    tables = assemble(asked)
     say = _nothing if asked.quiet else _say
-    for note in tables.notes:
-        say(note)
-    if tables.target.task == "classification" and asked.quantiles is not None:
-        raise UsageError(f"--quantiles: the target {asked.target} is classified; they are of --task regression")
-    say_columns(asked, tables, say)
-    say(_task(asked, tables.target, tables))
-    table = answers(asked, tables, say)
+    table = _by_language(asked, say) if asked.language is not None else _by_numbers(asked, say)
     text = table.to_csv(index=False, lineterminator="\n")
     if asked.out in (None, "-"):
         sys.stdout.write(text)
@@ -75,6 +71,39 @@ def run(arguments: Sequence[str]) -> int:
     write_text(Path(asked.out), text)
     print(asked.out)
     return 0
+
+
+def _by_numbers(asked: Namespace, say: Callable[[Any], None]) -> pd.DataFrame:
+    """The table of a model that reads rows as numbers."""
+    with collector_paused():
+        from ctxlearn.cli.predict_output import answers, say_columns
+        from ctxlearn.cli.predict_tables import assemble
+
+    tables = assemble(asked)
+    for note in tables.notes:
+        say(note)
+    if tables.target.task == "classification" and asked.quantiles is not None:
+        raise UsageError(f"--quantiles: the target {asked.target} is classified; they are of --task regression")
+    say_columns(asked, tables, say)
+    say(_task(asked, tables.target, tables))
+    return answers(asked, tables, say)
+
+
+def _by_language(asked: Namespace, say: Callable[[Any], None]) -> pd.DataFrame:
+    """The table of a language model, which reads rows as text."""
+    from ctxlearn.cli.predict_output import language_answers
+    from ctxlearn.cli.predict_tables import find_rows
+
+    tables = find_rows(asked)
+    for note in tables.notes:
+        say(note)
+    if tables.target.task != "classification":
+        raise UsageError(
+            f"--language: a language model names classes, and the target {asked.target} is a number ({tables.target.why});"
+            " leave the option out, or say --task classification"
+        )
+    say(_task(asked, tables.target, tables))
+    return language_answers(asked, tables, say)
 
 
 def build_parser() -> ArgumentParser:
@@ -94,6 +123,13 @@ def build_parser() -> ArgumentParser:
     add("--task", type=str, default="auto", help="auto, classification or regression")
     add(
         "--model", type=str | None, default=None, metavar="RUN", help="folder of a finished run; else the shipped model"
+    )
+    add(
+        "--language",
+        type=str | None,
+        default=None,
+        metavar="MODEL",
+        help="a language model that reads the rows as text: a folder, a .gguf file, or a name such as smollm2-135m",
     )
     add_trust_option(parser)
     columns = parser.add_argument_group("which columns, and how they are read")
@@ -173,6 +209,7 @@ def build_parser() -> ArgumentParser:
 
 def _check(asked: Namespace) -> None:
     choose("value of --task", asked.task, TASKS)
+    _check_language(asked)
     if asked.decimal not in (None, ".", ","):
         raise UsageError(f"--decimal: expected . or , got {asked.decimal!r}")
     if asked.dates is not None:
@@ -199,7 +236,21 @@ def _check(asked: Namespace) -> None:
             raise UsageError(f"--sep: expected one character, or tab, got {asked.sep!r}")
 
 
-def _task(asked: Namespace, target: Target, tables: Asked) -> str:
+def _check_language(asked: Namespace) -> None:
+    others = {
+        "model": asked.model,
+        "explain": asked.explain,
+        "quantiles": asked.quantiles,
+        "columns-out": asked.columns_out,
+    }
+    given = [name for name, value in others.items() if value]
+    if asked.language is not None and given:
+        raise UsageError(
+            f"--language: a language model reads rows as text, which --{given[0]} is not for; give one of them"
+        )
+
+
+def _task(asked: Namespace, target: Target, tables: Rows) -> str:
     doubt = "" if target.sure else f" (not sure: say --task {_other(target)} if not)"
     form = f"; read as {target.form}" if target.numbers is not None and str(target.form) else ""
     columns = f"{tables.n_columns} column" + ("" if tables.n_columns == 1 else "s")

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from jsonargparse import Namespace
 
-from ctxlearn.cli.predict_tables import Asked
+from ctxlearn.cli.predict_tables import Asked, Rows
 from ctxlearn.escaping import spreadsheet_safe
 from ctxlearn.lazy import collector_paused
 from ctxlearn.storage import write_json
-from ctxlearn.tables import Read
 from ctxlearn.tables.cells import folded, texts
 from ctxlearn.tables.target import TargetError, read_target
 
@@ -70,6 +69,26 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
             told |= _reasons(estimator, tables)
     for warning in dict.fromkeys(str(w.message) for w in caught):
         say(f"warning: {warning}")
+    return _as_table(asked, tables, told, say)
+
+
+def language_answers(asked: Namespace, tables: Rows, say: Callable[[str], None]) -> pd.DataFrame:
+    """`answers` of a language model; how it reads a row, and what that costs, is said beforehand."""
+    from ctxlearn.estimators.language_rows import LanguageRows
+
+    labels = np.array(tables.target.labels, dtype=object)
+    rows = LanguageRows(asked.language, tables.context_cells, labels, seed=asked.seed, target=asked.target)
+    cost = rows.cost(tables.query_cells)
+    say(f"a row as {asked.language} reads it: {rows.rows[0][:200]!r}")
+    say(
+        f"it reads {cost.tokens:,} tokens, about {cost.seconds:.0f} seconds here; the longest prompt has {cost.longest:,}"
+    )
+    rows.warn(tables.query_cells, lambda text: say(f"warning: {text}"))
+    return _as_table(asked, tables, _told(rows, tables.query_cells, asked), say)
+
+
+def _as_table(asked: Namespace, tables: Rows, told: dict[str, Any], say: Callable[[str], None]) -> pd.DataFrame:
+    """Answers beside what names their rows."""
     say_score(asked, tables, told["prediction"], say)
     kept = _kept(asked, tables)
     number = "row" if "row" not in kept else "row number"
@@ -81,7 +100,7 @@ def answers(asked: Namespace, tables: Asked, say: Callable[[str], None]) -> pd.D
     return _safe(table)
 
 
-def _told(estimator: Any, rows: Read, asked: Namespace) -> dict[str, Any]:
+def _told(estimator: Any, rows: Any, asked: Namespace) -> dict[str, Any]:
     if not hasattr(estimator, "predict_quantiles"):
         proba = estimator.predict_proba(rows)
         told = {"prediction": estimator.classes_[proba.argmax(axis=1)]}
@@ -108,7 +127,7 @@ def _reasons(estimator: Any, tables: Asked) -> dict[str, Any]:
     return told
 
 
-def say_score(asked: Namespace, tables: Asked, found: Any, say: Callable[[str], None]) -> None:
+def say_score(asked: Namespace, tables: Rows, found: Any, say: Callable[[str], None]) -> None:
     """Say how good the predictions are in the rows of the query whose target is known."""
     if asked.target not in tables.whole.columns or asked.fill is not None:
         return
@@ -133,7 +152,7 @@ def say_score(asked: Namespace, tables: Asked, found: Any, say: Callable[[str], 
     say(f"{path}: mean absolute error {distance:.6g} in the {len(known.known)} rows whose {target} is known")
 
 
-def _kept(asked: Namespace, tables: Asked) -> dict[str, Any]:
+def _kept(asked: Namespace, tables: Rows) -> dict[str, Any]:
     names = [str(name) for name in tables.whole.columns]
     wanted = names if asked.keep == ["all"] and "all" not in names else asked.keep
     return {name: tables.whole[name] for name in wanted}

@@ -22,38 +22,69 @@ from ctxlearn.tables.target import Target, TargetError, read_target
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is read and what is asked.
+class Rows:
+    """Rows with a target and rows without, as they stand in their files.
 
     Attributes:
         context_path, query_path: the files.
         target: of the context's rows.
-        context, query: inputs as numbers, (n, D) and (q, D).
+        context_cells, query_cells: their inputs.
         rows: numbers of the query's rows in its file, (q,).
         whole: the query's file, for --keep, --key and the score.
-        reports: what each column was taken for.
         notes: how files were read, and what was left out.
+        reading: how cells are read.
+        names: of the inputs' columns.
     """
 
     context_path: str
     query_path: str
     target: Target
-    context: Read
-    query: Read
+    context_cells: pd.DataFrame
+    query_cells: pd.DataFrame
     rows: NDArray[np.int64]
     whole: pd.DataFrame
-    reports: list[ColumnReport]
     notes: list[str]
     reading: Reading
+    names: list[str]
 
     @property
     def n_columns(self) -> int:
         """Columns that something is learned from."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Asked(Rows):
+    """What is read and what is asked.
+
+    Attributes:
+        context, query: inputs as numbers, (n, D) and (q, D).
+        reports: what each column was taken for.
+    """
+
+    context: Read
+    query: Read
+    reports: list[ColumnReport]
+
+    @property
+    def n_columns(self) -> int:
         return sum(bool(column.levels) for column in self.context.known.columns)
 
 
 def assemble(asked: Namespace) -> Asked:
-    """Read the files, find the target and the inputs, and learn what each column is.
+    """`find_rows`, and learn what each column is; errors as there."""
+    found = find_rows(asked)
+    inputs, frame, known_rows = found.context_cells, found.query_cells, found.target.known
+    places = [found.names.index(name) for name in asked.categorical if name in found.names]
+    learned = named(found.context_path, known_rows, Columns.learn_and_read, inputs, places, found.reading, frame)
+    read = learned, named(found.query_path, found.rows, learned.known.read, frame)
+    known = found.target.numbers if found.target.numbers is not None else found.target.labels
+    reports = report(learned.known, inputs, frame, read, known, (known_rows, found.rows))
+    return Asked(**vars(found), context=read[0], query=read[1], reports=reports)
+
+
+def find_rows(asked: Namespace) -> Rows:
+    """Read the files, and find the target and the inputs.
 
     Raises:
         UsageError: a file or a column that there is not.
@@ -93,21 +124,8 @@ def assemble(asked: Namespace) -> Asked:
             )
         frame = frame.iloc[rows].reset_index(drop=True)
     inputs, frame = _without_marks(inputs, reading), _without_marks(frame, reading)
-    places = [names.index(name) for name in asked.categorical if name in names]
-    learned = named(context.path, target.known, Columns.learn_and_read, inputs, places, reading, frame)
-    read = learned, named(query.path, rows, learned.known.read, frame)
-    known = target.numbers if target.numbers is not None else target.labels
-    return Asked(
-        context.path,
-        query.path,
-        target,
-        *read,
-        rows,
-        query.frame.iloc[rows].reset_index(drop=True),
-        report(learned.known, inputs, frame, read, known, (target.known, rows)),
-        notes,
-        reading,
-    )
+    whole = query.frame.iloc[rows].reset_index(drop=True)
+    return Rows(context.path, query.path, target, inputs, frame, rows, whole, notes, reading, names)
 
 
 def need(file: TableFile, name: str, option: str) -> None:

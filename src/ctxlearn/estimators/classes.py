@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ctxlearn.estimators.labels import class_labels
 from ctxlearn.estimators.predictor import ContextPredictor, means
-from ctxlearn.estimators.saving import as_json, from_json
+from ctxlearn.estimators.serialization import as_json, from_json
 from ctxlearn.tables import Read, Table
 
 ROUNDS = 50

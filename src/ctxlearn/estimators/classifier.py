@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 
 from ctxlearn.estimators.base import InContextEstimator, one_column, refuse_fit_arguments
 from ctxlearn.estimators.classes import ClassPredictor
+from ctxlearn.estimators.labels import class_labels
+from ctxlearn.estimators.predictor import seed_of
+
+if TYPE_CHECKING:
+    from ctxlearn.estimators.language_rows import LanguageRows
 
 
 class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor):  # type: ignore[misc]  # scikit-learn has no types
@@ -28,6 +36,11 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
     Args:
         model: None for the model that comes with the package; or the folder of a run, a `Run`, or a `Learner` of classes.
             A learner that is no `ContextScaled` is put into one (`sort=False`): it gets inputs scaled by the context.
+        language: None; or a language model, which reads each row as text (`column: value; ...`) and the labels as they are: what
+            `ctxlearn.language.load_language_model` takes or gives. It is for a dozen labelled rows with columns of text, is calibrated by
+            leaving each of them out in turn (up to 32 rows), and takes `n_estimators` for the orders in which it reads them. A
+            `LanguageWarning` says what more than a minute takes beforehand. The other arguments, `save` and the influences are not
+            for it.
         n_estimators: views of the context, at most (equal ones are made once: two classes without categories have two).
             More are a little better and take as many times as long.
         max_context: most rows of a view; of a longer context each view reads rows of its own, drawn at random with at least one
@@ -46,6 +59,29 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
         learner_: the learner that answers.
     """
 
+    _told: LanguageRows
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        language: Any = None,
+        n_estimators: int = 2,
+        max_context: int = 1000,
+        categorical_features: Any = None,
+        device: Any = "auto",
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            model,
+            n_estimators=n_estimators,
+            max_context=max_context,
+            categorical_features=categorical_features,
+            device=device,
+            random_state=random_state,
+        )
+        self.language = language
+
     def fit(self, X: Any, y: Any, **arguments: Any) -> Self:
         """Read labelled rows.
 
@@ -59,9 +95,45 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
 
         Raises:
             ValueError: X or y cannot be read (the column and row are named), y lacks labels or holds numbers that are no classes,
-                or the model or the device cannot be used.
+                or the model or the device cannot be used; or more text than a language model reads.
             TypeError: a cell is neither text nor a number, or there are other arguments.
         """
         refuse_fit_arguments(arguments)
-        self._learn_classes(self._check_context(X, y), one_column(y))
+        table = self._check_context(X, y)
+        if self.language is None:
+            self._learn_classes(table, one_column(y))
+            return self
+        from ctxlearn.estimators.language_rows import LanguageRows  # with transformers, which takes seconds
+
+        if self.model is not None:
+            raise ValueError("language: a language model takes the place of model; give one of the two")
+        labels, seed = class_labels(one_column(y)), seed_of(self.random_state)
+        self._told = LanguageRows(self.language, table, labels, orders=self.n_estimators, seed=seed)
+        self.classes_ = self._told.classes_
         return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        if self.language is None:
+            return super().predict_proba(X)
+        self._check_is_fitted()
+        table = self._check_table(X, reset=False)
+        self._told.warn(table)
+        return self._told.predict_proba(table)
+
+    def save(self, path: Path | str) -> None:
+        self._refuse_language("save")
+        super().save(path)
+
+    def influence(self, X: Any) -> NDArray[np.float64]:
+        self._refuse_language("influence")
+        return super().influence(X)
+
+    def column_influence(self, X: Any) -> NDArray[np.float64]:
+        self._refuse_language("column_influence")
+        return super().column_influence(X)
+
+    def _refuse_language(self, what: str) -> None:
+        if self.language is not None:
+            raise ValueError(
+                f"{what}: expected a model of numbers, got language={self.language!r}; leave it out for this"
+            )

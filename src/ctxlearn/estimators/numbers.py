@@ -12,7 +12,7 @@ from torch import Tensor
 from ctxlearn.checks import check_int, describe
 from ctxlearn.estimators.labels import number_labels
 from ctxlearn.estimators.predictor import ContextPredictor, distributions, means
-from ctxlearn.estimators.saving import check_constant
+from ctxlearn.estimators.serialization import check_constant
 from ctxlearn.tables import Read, Table
 
 EXTREME = 300

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ctxlearn.checks import check_int, describe
 from ctxlearn.estimators.categorical import categorical_places
 from ctxlearn.estimators.devices import find_device
+from ctxlearn.estimators.ensemble import Views, make_views
+from ctxlearn.estimators.inference import Answer, Reading, Together, ask_without_each
 from ctxlearn.estimators.models import find_learner, scaled_by_context
-from ctxlearn.estimators.reading import Answer, Reading, Together, ask_without_each
-from ctxlearn.estimators.saving import Fitted, check_names, read_fitted, reading_facts, write_fitted
-from ctxlearn.estimators.views import Views, make_views
+from ctxlearn.estimators.serialization import Fitted, check_names, read_fitted, reading_facts, write_fitted
 from ctxlearn.learners import Learner
 from ctxlearn.seeding import LARGEST_SEED
 from ctxlearn.tables import Columns, Read, Table
@@ -162,7 +162,7 @@ class ContextPredictor(ABC):
             _warn(f"column {column.name!r}: {note}" for column in read.known.columns for note in column.told())
         columns = read.known
         x, told = torch.from_numpy(read.x), torch.from_numpy(y)
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         own = scaled_by_context(learner)
 
         def look(generator: torch.Generator) -> Views:
@@ -317,7 +317,7 @@ def distributions(learner: Learner, state: Any, query_x: torch.Tensor) -> torch.
     return learner.predict_distribution(state, query_x)
 
 
-def _seed(random_state: Any) -> int:
+def seed_of(random_state: Any) -> int:
     """A seed from scikit-learn's `random_state`: an int is one, a RandomState draws one, None asks the system for one."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

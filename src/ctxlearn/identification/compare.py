@@ -77,7 +77,7 @@ def identify(
         n_classes: where nothing else says: C, or None for regression.
         level: of the intervals over contexts.
         tolerance: how far a predictor's scores may move when the same query is asked alone or in another order; beyond a thousandth of their
-            standard deviation, which is allowed in any case. A language model in bfloat16 needs about 0.1 (log-odds). The result says it.
+            standard deviation, which is allowed in any case. A language model in bfloat16 needs about 0.2 (log-odds). The result says it.
         seed: of probes and bootstrap.
         threads: chunks of contexts computed side by side; None means one a core.
         progress: show a progress bar.

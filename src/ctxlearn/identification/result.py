@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ctxlearn.checks import describe
+from ctxlearn.pictures import axes_or_new
 from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NONE = "none of these"
@@ -127,11 +129,22 @@ class Identification:
             )
         return "\n".join(lines)
 
-    def figure(self) -> Figure:
-        """A heat map: candidates by context lengths, the total in each cell, the best class framed."""
-        from ctxlearn.identification.drawing import heat_map
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """A heat map: candidates by context lengths, the total in each cell, the best class framed.
 
-        return heat_map(self)
+        Args:
+            axes: matplotlib's, to draw on; None makes new ones of a fitting size.
+        """
+        from ctxlearn.identification.plots import heat_map, size_of
+
+        return heat_map(self, axes_or_new(axes, size_of(self)))
+
+    def figure(self) -> Figure:
+        """The heat map as a figure of its own, which pyplot knows nothing of."""
+        from ctxlearn.identification.plots import heat_map
+
+        figure: Any = heat_map(self).figure
+        return figure  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:
         """Everything but the table, as JSON-able data."""
@@ -184,7 +197,7 @@ class Identification:
         Raises:
             StorageError: the folder cannot be written.
         """
-        from ctxlearn.identification.drawing import image
+        from ctxlearn.identification.plots import image
 
         place = Path(folder)
         write_text(place / "results.csv", self.results.to_csv(index=False, lineterminator="\n"))

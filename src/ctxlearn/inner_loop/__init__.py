@@ -4,7 +4,7 @@ The inner loop (`GradientAdaptation`) is written once and knows no level: over p
 meta-learning over domains. Fine-tuning takes plain steps of an optimiser, and holds tasks out.
 """
 
-from ctxlearn.inner_loop.fine_tuning import Adaptation, adapt_to_domain, adaptation_of
+from ctxlearn.inner_loop.fine_tuning import FineTuning, fine_tune, fine_tuning_of
 from ctxlearn.inner_loop.functional import DifferentiableAttention, Functional
 from ctxlearn.inner_loop.gradient import AdaptationDiverged, Adapted, GradientAdaptation, StepSizes, reptile_loss
 from ctxlearn.inner_loop.maml import MAML
@@ -13,17 +13,17 @@ from ctxlearn.inner_loop.meta_learning import Adaptable, DomainBatch, DomainSour
 __all__ = [
     "MAML",
     "Adaptable",
-    "Adaptation",
     "AdaptationDiverged",
     "Adapted",
     "DifferentiableAttention",
     "DomainBatch",
     "DomainSource",
+    "FineTuning",
     "Functional",
     "GradientAdaptation",
     "MetaAdaptation",
     "StepSizes",
-    "adapt_to_domain",
-    "adaptation_of",
+    "fine_tune",
+    "fine_tuning_of",
     "reptile_loss",
 ]

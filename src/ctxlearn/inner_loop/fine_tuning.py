@@ -27,8 +27,8 @@ FEWEST = 4
 
 
 @dataclass(frozen=True)
-class Adaptation:
-    """What `adapt_to_domain` did.
+class FineTuning:
+    """What `fine_tune` did.
 
     Attributes:
         adapted: whether the weights changed; False where no step made the held-out loss smaller.
@@ -53,7 +53,7 @@ class Adaptation:
     losses: tuple[float, ...]
 
 
-def adapt_to_domain(
+def fine_tune(
     learner: Learner,
     tasks: Tasks | TaskFamily,
     *,
@@ -74,7 +74,7 @@ def adapt_to_domain(
 
     Some of the tasks are held out. The loss on them, over all prefixes, is measured before the first step and again every
     `check_every` steps; the weights where it was smallest come back, which may be the given ones. So on the held-out tasks the
-    result is never worse. `adaptation_of(result)` says what was done.
+    result is never worse. `fine_tuning_of(result)` says what was done.
 
     Args:
         learner: any learner with parameters; it is not changed.
@@ -148,7 +148,7 @@ def adapt_to_domain(
                 stopped = "no better for long"
                 break
         tuned.load_state_dict(best)
-        record = Adaptation(
+        record = FineTuning(
             adapted=best_at > 0,
             steps=checks[best_at],
             loss_before=losses[0],
@@ -159,13 +159,13 @@ def adapt_to_domain(
             checks=tuple(checks),
             losses=tuple(losses),
         )
-        tuned.__dict__["_adaptation"] = record
+        tuned.__dict__["_fine_tuning"] = record
         return tuned
 
 
-def adaptation_of(learner: Learner) -> Adaptation | None:
-    """What `adapt_to_domain` did to make this learner; None of one that it did not make."""
-    record: Adaptation | None = learner.__dict__.get("_adaptation")
+def fine_tuning_of(learner: Learner) -> FineTuning | None:
+    """What `fine_tune` did to make this learner; None of one that it did not make."""
+    record: FineTuning | None = learner.__dict__.get("_fine_tuning")
     return record
 
 
@@ -184,7 +184,7 @@ def descend(
     """Steps of an optimiser on given tasks, in place: yields after each, with how many were taken.
 
     Each pass over the tasks is in a new random order; a batch is not cut across two passes. Gradients are clipped to a
-    norm of 1 under AdamW. Arguments are those of `adapt_to_domain`, whose care is not taken here: nothing is held out.
+    norm of 1 under AdamW. Arguments are those of `fine_tune`, whose care is not taken here: nothing is held out.
 
     Yields:
         (steps taken, whether the loss and its gradient were finite); where not, the step was not taken and it ends.

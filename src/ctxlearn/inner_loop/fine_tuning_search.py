@@ -1,6 +1,6 @@
 """Ways to fine-tune a learner on a domain: an optimiser, its rate and a number of steps, and which of them is best.
 
-`adapt_to_domain` knows one domain and stops early on tasks of it that it holds out. Who has several domains to validate on
+`fine_tune` knows one domain and stops early on tasks of it that it holds out. Who has several domains to validate on
 chooses a way on them once, and takes it on new domains as it is.
 """
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from ctxlearn.evaluation.curves import task_interval
 from ctxlearn.evaluation.statistics import ESTIMATE_LEVEL, Interval, mean_interval
-from ctxlearn.lab.measurements import Key, Measurement
-from ctxlearn.lab.store import Measured, Store
+from ctxlearn.jobs.measurement import Key, Measurement
+from ctxlearn.jobs.store import Measured, Store
 
 
 class NotPaired(ValueError):  # noqa: N818 (reads as what happened)

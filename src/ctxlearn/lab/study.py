@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxlearn.checks import describe
-from ctxlearn.lab.measurements import Planned
+from ctxlearn.jobs.cells import Planned
+from ctxlearn.jobs.trainings import Training
 from ctxlearn.lab.page import Page
 from ctxlearn.lab.samples import Numbers
-from ctxlearn.lab.trainings import Training
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_int, describe
+from ctxlearn.configurable import Configurable
 from ctxlearn.language.sources import converted, find_weights, fingerprint
-from ctxlearn.recorded import Recorded
 from ctxlearn.seeding import initial_weights
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -47,7 +47,7 @@ class LoRA:
             object.__setattr__(self, "targets", tuple(self.targets))
 
 
-class CausalLM(Recorded, nn.Module):
+class CausalLM(Configurable, nn.Module):
     """A causal language model of transformers with its tokenizer. `load_language_model` makes one.
 
     Its weights are frozen. With `lora` it carries low-rank changes, which are all that is trained, and all that

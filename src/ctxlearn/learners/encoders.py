@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_int, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
 from ctxlearn.seeding import initial_weights
 
 
-class MLP(Recorded, nn.Module):
+class MLP(Configurable, nn.Module):
     """A network with one hidden ReLU layer over the last axis.
 
     Args:
@@ -35,7 +35,7 @@ class MLP(Recorded, nn.Module):
         return y
 
 
-class MissingAware(Recorded, nn.Module):
+class MissingAware(Configurable, nn.Module):
     """An encoder that takes NaN as "missing": an `MLP` on the values, zero where missing, and an indicator for each.
 
     Args:

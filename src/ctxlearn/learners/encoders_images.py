@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ctxlearn.checks import check_int, describe
-from ctxlearn.recorded import Recorded
+from ctxlearn.configurable import Configurable
 from ctxlearn.seeding import initial_weights
 
 
-class Conv4(Recorded, nn.Module):
+class Conv4(Configurable, nn.Module):
     """Four blocks of 3 x 3 convolution, normalisation, ReLU and 2 x 2 max-pooling, flattened.
 
     The normalisation is over groups of channels of one image (GroupNorm; Wu & He 2018), where the source has it over
@@ -48,7 +48,7 @@ class Conv4(Recorded, nn.Module):
         return y
 
 
-class ResNet(Recorded, nn.Module):
+class ResNet(Configurable, nn.Module):
     """A small residual network: stages of one block each, halving the image, then the mean over places.
 
     A block adds two 3 x 3 convolutions, normalised as in `Conv4`, to a 1 x 1 convolution of its input (He et al. 2016).

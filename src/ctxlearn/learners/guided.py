@@ -28,7 +28,7 @@ class Guided(Wrapper):
     are. A context point is told what the others say, so the advice shows how far it can be trusted. Made for features that
     come scaled and sorted, from `ContextScaled`: so a table may have many more columns than the inner learner is shown.
 
-    Memory is linear in the number of rows, as in `Advised`.
+    Memory is linear in the number of rows, as in `KernelFeatures`.
 
     Args:
         learner: takes shown + regressions k + C + 2 features: k = C for classes; for numbers k = 1 and C = 0.

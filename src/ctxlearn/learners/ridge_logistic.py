@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ctxlearn.learners.advised import inverse_of
+from ctxlearn.learners.kernel_features import inverse_of
 
 STEPS = 30
 """Accelerated steps. After these, log-probabilities are within some hundredths of the optimum at penalties of 1 and more; with smaller ones it

@@ -16,9 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from ctxlearn.checks import describe
+from ctxlearn.configurable import Configurable, configuration, instantiate
 from ctxlearn.escaping import printable
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import Recorded, configuration, instantiate
 from ctxlearn.storage import CorruptFileError, TensorFile
 from ctxlearn.trust import OWN, find_class, modules_named, paths_named
 
@@ -155,14 +155,14 @@ def _make_arguments(learner: Learner, trusted: Sequence[str]) -> None:
     own = {id(module) for module in learner.modules()}
 
     def made(value: Any) -> Any:
-        if isinstance(value, Recorded) and id(value) not in own:
+        if isinstance(value, Configurable) and id(value) not in own:
             return instantiate(configuration(value), object, trusted=trusted)
         if isinstance(value, dict):
             return {name: made(v) for name, v in value.items()}
         return [made(v) for v in value] if isinstance(value, list) else value
 
     for module in learner.modules():
-        if isinstance(module, Recorded):
+        if isinstance(module, Configurable):
             vars(module)["_arguments"] = made(vars(module).get("_arguments", {}))
 
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.learners.attention import Memory
-from ctxlearn.learners.base import Learner, full_precision, one_hot
+from ctxlearn.learners.base import full_precision
 from ctxlearn.learners.blocks import Block, BlockConfig
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.learners.quantiles import QUANTILES, pinball
+from ctxlearn.learners.tokens import TokenLearner
 from ctxlearn.seeding import initial_weights
 
 DEEPEST = 10_000
@@ -36,7 +37,7 @@ class Read(NamedTuple):
     n_points: int
 
 
-class InContextTransformer(Learner):
+class InContextTransformer(TokenLearner):
     """A transformer that reads labelled points and answers for new ones in one pass.
 
     Tokens are Linear([encoder(x), label, is_query]). A label is one-hot, the value itself for regression. Merged
@@ -118,8 +119,6 @@ class InContextTransformer(Learner):
                 " which label belongs to which input"
             )
         self._tokens_per_point = 2 if tokens == "interleaved" else 1
-        self._n_labels = 1 if self.n_classes is None else self.n_classes
-        self.label_codes: Tensor | None
         self.register_buffer(
             "label_codes", _simplex(self._n_labels) if labels == "equiangular" else None, persistent=False
         )
@@ -238,26 +237,6 @@ class InContextTransformer(Learner):
                 f"{name}: expected at most {self.max_points} {what}, which this model's learned positions allow, got {n};"
                 " a larger max_points must be trained"
             )
-
-    def _context_tokens(self, x: Tensor, y: Tensor) -> Tensor:
-        """Points (B, n) with their labels as tokens (B, T, width)."""
-        vectors = self.encoder(x)
-        label = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, vectors.dtype)
-        if self.label_codes is not None:
-            label = label @ self.label_codes.to(label.dtype)
-        if self.tokens == "merged":
-            return self._embed(vectors, label, is_query=0.0)
-        pairs = [self._query_tokens(x), self._embed(torch.zeros_like(vectors), label, is_query=0.0)]
-        return torch.stack(pairs, dim=2).flatten(1, 2)
-
-    def _query_tokens(self, x: Tensor) -> Tensor:
-        """Points (B, q) without labels as tokens (B, q, width)."""
-        return self._embed(self.encoder(x), x.new_zeros(*x.shape[:2], self._n_labels), is_query=1.0)
-
-    def _embed(self, vectors: Tensor, label: Tensor, is_query: float) -> Tensor:
-        flag = vectors.new_full((*vectors.shape[:2], 1), is_query)
-        tokens: Tensor = self.embed(torch.cat([vectors, label, flag], dim=-1))
-        return tokens.to(self.embed.weight.dtype)  # of mixed precision: blocks add to a stream in full
 
     def _placed(self, tokens: Tensor, place: int | None = None) -> Tensor:
         """Tokens with their positions: their order, or all at one place of the sequence."""

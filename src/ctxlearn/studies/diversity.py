@@ -26,29 +26,17 @@ STYLES = {MODEL: lab.Style(lab.BLUE, marker="o"), PRIOR: lab.Style(lab.BLACK, "-
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        n_features: d of the regression tasks.
-        n_points: N points per task.
-        noise: standard deviation of the label noise.
-        exponents: pools of 2^k tasks.
-        steps: optimiser steps of each arm.
-        tasks_per_step: B.
-        width: of the model.
-        depth: of the model.
-        n_tasks: test tasks, seen and unseen, per seed.
-    """
-
-    n_features: int
-    n_points: int
-    noise: float
-    exponents: tuple[int, ...]
-    steps: int
-    tasks_per_step: int
-    width: int
-    depth: int
-    n_tasks: int
+    n_features: int  # d of the regression tasks
+    n_points: int  # N points per task
+    noise: float  # standard deviation of the label noise
+    exponents: tuple[int, ...]  # pools of 2^k tasks
+    steps: int  # optimiser steps of each arm
+    tasks_per_step: int  # B
+    width: int  # of the model
+    depth: int  # of the model
+    n_tasks: int  # test tasks, seen and unseen, per seed
 
 
 PROFILES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer, Learner
 from ctxlearn.references import Ensemble
-from ctxlearn.tasks import Amortization, Augmented, ClassPrototype, Mixture, PairwiseMetric, Pool, TaskFamily
+from ctxlearn.tasks import Amortization, Augmented, ClassPrototype, Deformed, Mixture, PairwiseMetric, Pool, TaskFamily
 from ctxlearn.training import HardestTasks, Objective, RandomSplit, TrainingConfig
 
 BASELINE, UNLIMITED, ENSEMBLE = "none", "tasks without limit", "ensemble of three"
@@ -26,35 +26,29 @@ TECHNIQUES = {
     "averaged weights": "A running average of the weights (decay 0.99)",
     ENSEMBLE: "The mean answer of three training seeds, at three times the compute",
 }
+DEFORMATIONS = {
+    "stretched inputs": "Training tasks with each input stretched by a factor of 1/2 to 2 at random",
+    "moved inputs": "Training tasks moved at random, by as much as their points differ",
+}
+"""Augmentations that make tasks which the test prior hardly draws, decided as a group of their own."""
+TRAINED = (*(name for name in TECHNIQUES if name != ENSEMBLE), *DEFORMATIONS, UNLIMITED)
 MEMBERS = 3
 LEARNER, FAMILY = "InContextTransformer", "class-prototype"
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        n_features: d.
-        n_points: N points per task.
-        size: distinct training tasks.
-        steps: optimiser steps of each training.
-        tasks_per_step: B.
-        width: of the models.
-        depth: blocks.
-        n_seeds: training seeds of each technique per seed of the study; as many times three of the baseline.
-        n_tasks: test tasks per training seed.
-    """
-
-    n_features: int
-    n_points: int
-    size: int
-    steps: int
-    tasks_per_step: int
-    width: int
-    depth: int
-    n_seeds: int
-    n_tasks: int
+    n_features: int  # d
+    n_points: int  # N points per task
+    size: int  # distinct training tasks
+    steps: int  # optimiser steps of each training
+    tasks_per_step: int  # B
+    width: int  # of the models
+    depth: int  # blocks
+    n_seeds: int  # training seeds of each technique per seed of the study; as many times three of the baseline
+    n_tasks: int  # test tasks per training seed
 
 
 PROFILES = {
@@ -84,6 +78,8 @@ def source_of(sizes: Sizes, technique: str, own: int) -> TaskFamily:
         return Augmented(pool, rotate=True, permute_labels=False)
     if technique == "permuted labels":
         return Augmented(pool, rotate=False, permute_labels=True)
+    if technique in DEFORMATIONS:
+        return Deformed(pool, stretch=2.0) if technique == "stretched inputs" else Deformed(pool, shift=1.0)
     if technique == "mixed families":
         others = [PairwiseMetric(sizes.n_features), Amortization(sizes.n_features)]
         return Mixture([pool, *(Pool(other, sizes.size, own) for other in others)])
@@ -118,7 +114,7 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Cell]:
     cells = []
     for own in training_seeds(sizes, seed):
         members = [training(sizes, BASELINE, own, member) for member in range(MEMBERS)]
-        arms = {t: training(sizes, t, own) for t in (*TECHNIQUES, UNLIMITED) if t != ENSEMBLE}
+        arms = {technique: training(sizes, technique, own) for technique in TRAINED}
         contestants = {BASELINE: members[0], **arms, ENSEMBLE: lab.call(ensemble, members)}
         named = {(LEARNER, name): contestant for name, contestant in contestants.items()}
         cells.append(lab.Cell((FAMILY,), family, named, own, sizes.n_tasks, sizes.n_points))
@@ -137,24 +133,22 @@ def accuracies(numbers: lab.Numbers) -> lab.Samples:
 
 def claims(accuracy: lab.Samples) -> list[lab.Claim]:
     """One claim per technique."""
-    return lab.together(
-        "techniques",
-        [
-            lab.Says(
-                technique.replace(" ", "-"),
-                f"{words}: better on new tasks than training without",
-                "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks and pools",
-                accuracy[technique] - accuracy[BASELINE],
-            )
-            for technique, words in TECHNIQUES.items()
-        ],
-    )
+    statistic = "accuracy with minus without, percentage points, mean over n >= 1, paired over tasks and pools"
+
+    def better(technique: str, words: str) -> lab.Says:
+        gain = accuracy[technique] - accuracy[BASELINE]
+        id, sentence = technique.replace(" ", "-"), f"{words}: better on new tasks than training without"
+        return lab.Says(id, sentence, statistic, gain)
+
+    groups = {"techniques": TECHNIQUES, "no symmetries": DEFORMATIONS}
+    says = {group: [better(*about) for about in named.items()] for group, named in groups.items()}
+    return [claim for group, members in says.items() for claim in lab.together(group, members)]
 
 
 def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page; its words are in `techniques.md`."""
     accuracy = accuracies(numbers)
-    names = (BASELINE, *TECHNIQUES, UNLIMITED)
+    names = (BASELINE, *TECHNIQUES, *DEFORMATIONS, UNLIMITED)
     gains = lab.Samples({(name,): accuracy[name] - accuracy[BASELINE] for name in names[1:]})
     rows = [
         {

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_generator, check_int, describe
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.episodes import Parameters, Tasks, select
-from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tree import map_tensors
 
 VIOLATED = -15.0
 """Log-probability of a label that a task's rule excludes: e^-15 in place of 0, so that no context is impossible."""
 
 
-class TaskFamily(Recorded, ABC):
+class TaskFamily(Configurable, ABC):
     """A distribution over tasks: first the task's latent parameters, then points of the task.
 
     A family of your own is a subclass with two methods, `sample_parameters` and `sample_points`, and the
@@ -35,7 +35,7 @@ class TaskFamily(Recorded, ABC):
     n_classes: int | None
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @property
     def name(self) -> str:
@@ -98,6 +98,13 @@ class TaskFamily(Recorded, ABC):
     def log_prior(self, parameters: Parameters) -> Tensor:
         """Log-density of the prior up to a constant, (B or 1, P), of parameters with these two leading axes. Optional."""
         raise self.without_likelihood()
+
+    def hypotheses(self) -> Parameters:
+        """Every task there is, as `sample_parameters` gives them, where they are finitely many; None where not. Optional.
+
+        Their probabilities are those of `log_prior`, and `BayesOptimal` enumerates them.
+        """
+        return None
 
     def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         """Draw from the prior in the form that `log_prior` is a density of, and a random walk can move.

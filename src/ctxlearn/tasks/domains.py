@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_generator, check_int, describe
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.episodes import Parameters
-from ctxlearn.recorded import Recorded, recorded_repr
 from ctxlearn.tasks.base import VIOLATED, TaskFamily, normal
 
 Latents = dict[str, Tensor]
 """What makes domains the ones they are: floating tensors by name, with the domains on their first axis."""
 
 
-class Domains(Recorded, ABC):
+class Domains(Configurable, ABC):
     """A distribution over domains: first a domain's latents, then a task's parameters, then points.
 
     Domains of your own are a subclass with the three abstract methods and the two attributes below. `sample_domain`
@@ -34,7 +34,7 @@ class Domains(Recorded, ABC):
     n_classes: int | None
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @property
     def name(self) -> str:

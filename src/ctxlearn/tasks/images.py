@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_choice, check_int, describe
-from ctxlearn.tasks import written
+from ctxlearn.tasks import image_data
 from ctxlearn.tasks.domains import Domains, Latents, Pooled
 from ctxlearn.tasks.labelled import Labelled
 
@@ -130,10 +130,10 @@ class Glyphs(ImageDomains):
     def __init__(
         self, split: str = "train", n_way: int = 5, kinds: list[str] | None = None, augment: str = "none"
     ) -> None:
-        check_choice("split", split, written.SPLITS)
+        check_choice("split", split, image_data.SPLITS)
         for kind in kinds or ():
-            check_choice("kinds", kind, written.KINDS)
-        images, labels, domain_of = written.glyph_images(split, None if kinds is None else tuple(kinds))
+            check_choice("kinds", kind, image_data.KINDS)
+        images, labels, domain_of = image_data.glyph_images(split, None if kinds is None else tuple(kinds))
         super().__init__(images, labels, domain_of, n_way, augment)
 
 
@@ -167,7 +167,7 @@ class ImageFolder(ImageDomains):
     ) -> None:
         check_int("size", size, minimum=1)
         check_int("fewest", fewest, minimum=1)
-        images, labels, domain_of = written.folder_images(path, size, fewest)
+        images, labels, domain_of = image_data.folder_images(path, size, fewest)
         super().__init__(1 - images if invert else images, labels, domain_of, n_way, augment)
 
 

@@ -10,25 +10,24 @@ from typing import TYPE_CHECKING
 from ctxlearn.lazy import names_from
 
 if TYPE_CHECKING:
-    from ctxlearn.inner_loop.fine_tuning import Adaptation, adapt_to_domain, adaptation_of
+    from ctxlearn.inner_loop.fine_tuning import FineTuning, fine_tune, fine_tuning_of
     from ctxlearn.inner_loop.meta_learning import Adaptable, DomainBatch, DomainSource, MetaAdaptation
     from ctxlearn.storage import CorruptFileError, StorageError
     from ctxlearn.training.callbacks import Callback, TensorBoard, WeightsAndBiases
     from ctxlearn.training.config import TrainingConfig
     from ctxlearn.training.curriculum import Curriculum
-    from ctxlearn.training.folder import RunFolderError
     from ctxlearn.training.lengths import LastPoints, VariedLengths
     from ctxlearn.training.listing import runs
     from ctxlearn.training.loop import TrainingDiverged
     from ctxlearn.training.objective import AllPrefixes, HardestTasks, Objective, Prediction, RandomShots, RandomSplit
     from ctxlearn.training.plans import Plan, SelfPaced, Smooth, Stairs
     from ctxlearn.training.run import Run, kept_learners, load, read_run
+    from ctxlearn.training.run_folder import RunFolderError
     from ctxlearn.training.sources import FamilySource, Source
-    from ctxlearn.training.start import run_settings, train
+    from ctxlearn.training.trainer import run_settings, train
 
 _HOMES = {
     "Adaptable": "ctxlearn.inner_loop.meta_learning",
-    "Adaptation": "ctxlearn.inner_loop.fine_tuning",
     "AllPrefixes": "ctxlearn.training.objective",
     "Callback": "ctxlearn.training.callbacks",
     "CorruptFileError": "ctxlearn.storage",
@@ -36,6 +35,7 @@ _HOMES = {
     "DomainBatch": "ctxlearn.inner_loop.meta_learning",
     "DomainSource": "ctxlearn.inner_loop.meta_learning",
     "FamilySource": "ctxlearn.training.sources",
+    "FineTuning": "ctxlearn.inner_loop.fine_tuning",
     "HardestTasks": "ctxlearn.training.objective",
     "LastPoints": "ctxlearn.training.lengths",
     "MetaAdaptation": "ctxlearn.inner_loop.meta_learning",
@@ -45,7 +45,7 @@ _HOMES = {
     "RandomShots": "ctxlearn.training.objective",
     "RandomSplit": "ctxlearn.training.objective",
     "Run": "ctxlearn.training.run",
-    "RunFolderError": "ctxlearn.training.folder",
+    "RunFolderError": "ctxlearn.training.run_folder",
     "SelfPaced": "ctxlearn.training.plans",
     "Smooth": "ctxlearn.training.plans",
     "Source": "ctxlearn.training.sources",
@@ -56,19 +56,18 @@ _HOMES = {
     "TrainingDiverged": "ctxlearn.training.loop",
     "VariedLengths": "ctxlearn.training.lengths",
     "WeightsAndBiases": "ctxlearn.training.callbacks",
-    "adapt_to_domain": "ctxlearn.inner_loop.fine_tuning",
-    "adaptation_of": "ctxlearn.inner_loop.fine_tuning",
+    "fine_tune": "ctxlearn.inner_loop.fine_tuning",
+    "fine_tuning_of": "ctxlearn.inner_loop.fine_tuning",
     "kept_learners": "ctxlearn.training.run",
     "load": "ctxlearn.training.run",
     "read_run": "ctxlearn.training.run",
-    "run_settings": "ctxlearn.training.start",
+    "run_settings": "ctxlearn.training.trainer",
     "runs": "ctxlearn.training.listing",
-    "train": "ctxlearn.training.start",
+    "train": "ctxlearn.training.trainer",
 }
 
 __all__ = [
     "Adaptable",
-    "Adaptation",
     "AllPrefixes",
     "Callback",
     "CorruptFileError",
@@ -76,6 +75,7 @@ __all__ = [
     "DomainBatch",
     "DomainSource",
     "FamilySource",
+    "FineTuning",
     "HardestTasks",
     "LastPoints",
     "MetaAdaptation",
@@ -96,8 +96,8 @@ __all__ = [
     "TrainingDiverged",
     "VariedLengths",
     "WeightsAndBiases",
-    "adapt_to_domain",
-    "adaptation_of",
+    "fine_tune",
+    "fine_tuning_of",
     "kept_learners",
     "load",
     "read_run",

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int, describe
+from ctxlearn.configurable import argument, with_argument
 from ctxlearn.episodes import Tasks
-from ctxlearn.recorded import argument, with_argument
 from ctxlearn.tasks.base import TaskFamily
 from ctxlearn.training.plans import Plan
 from ctxlearn.training.sources import Source

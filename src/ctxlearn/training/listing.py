@@ -10,7 +10,7 @@ import pandas as pd
 
 from ctxlearn.checks import describe
 from ctxlearn.storage import load_tensors
-from ctxlearn.training.folder import RunFolder
+from ctxlearn.training.run_folder import RunFolder
 
 
 def runs(folder: Path | str) -> pd.DataFrame:

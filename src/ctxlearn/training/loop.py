@@ -19,11 +19,11 @@ from ctxlearn.storage import StorageError
 from ctxlearn.threads import Workers, available_cores
 from ctxlearn.training.callbacks import Callback
 from ctxlearn.training.config import TrainingConfig
-from ctxlearn.training.folder import Checkpoint, RunFolder
 from ctxlearn.training.objective import Objective
 from ctxlearn.training.optimizers import Average, Optimizer
 from ctxlearn.training.replicas import Replicas
 from ctxlearn.training.run import Run
+from ctxlearn.training.run_folder import Checkpoint, RunFolder
 from ctxlearn.training.sources import Source
 
 COLUMNS = ("step", "loss", "gradient_norm", "rate", "validation_loss")

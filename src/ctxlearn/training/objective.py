@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_float, check_int, describe
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.episodes import Tasks
 from ctxlearn.learners.base import Learner
-from ctxlearn.recorded import Recorded, recorded_repr
 
 
-class Objective(Recorded, ABC):
+class Objective(Configurable, ABC):
     """Turns a batch into a loss. The generator is seeded by (run seed, step): all shards of a step share it."""
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @abstractmethod
     def __call__(self, learner: Learner, batch: Any, generator: torch.Generator) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_choice, check_float, check_int, describe
-from ctxlearn.recorded import Recorded, recorded_repr
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.seeding import Stream, generator_for
 
 Number = int | float
@@ -21,7 +21,7 @@ MOST_STAIRS, MOST_SHUFFLED = 100_000, 10_000_000
 ORDERS = ("rising", "reversed", "shuffled")
 
 
-class Plan(Recorded, ABC):
+class Plan(Configurable, ABC):
     """The value of one difficulty at every step. From some step on it is `stop`, the full difficulty.
 
     Attributes:
@@ -31,7 +31,7 @@ class Plan(Recorded, ABC):
     stop: Number
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @abstractmethod
     def value(self, step: int) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from ctxlearn.learners.base import Learner
 from ctxlearn.learners.stored import load_weights, stored_learner
 from ctxlearn.storage import CorruptFileError, TensorFile, open_tensors
-from ctxlearn.training.folder import RunFolder, RunFolderError
+from ctxlearn.training.run_folder import RunFolder, RunFolderError
 from ctxlearn.trust import placed
 
 

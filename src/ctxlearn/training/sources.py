@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_int
-from ctxlearn.recorded import Recorded, recorded_repr
+from ctxlearn.configurable import Configurable, configurable_repr
 from ctxlearn.tasks.base import TaskFamily
 
 
-class Source(Recorded, ABC):
+class Source(Configurable, ABC):
     """What the training loop draws from. A curriculum is one; so is a source of domains.
 
     A source with state (where a curriculum stands) gives it in `state_dict` as tensors, numbers and strings, and takes
@@ -21,7 +21,7 @@ class Source(Recorded, ABC):
     """
 
     def __repr__(self) -> str:
-        return recorded_repr(self)
+        return configurable_repr(self)
 
     @abstractmethod
     def batch(self, step: int, shard: int, generator: torch.Generator) -> Any:

@@ -32,17 +32,14 @@ UNADAPTED = {arm: lab.Style(STYLES[arm].colour, "--", label=f"{WORDS[arm]}, not 
 
 def page_of(sizes: Sizes, measured: Mapping[str, Measured], results: pd.DataFrame) -> lab.Page:
     """The page of what was measured on each kind of domains."""
-    figures, tables = {}, {}
-    for name, part in sizes.items():
-        figures[f"domains-{name}"] = draw(name, part, measured[name])
-        tables[f"errors-{name}"] = _errors(part, measured[name])
-        tables[f"ways-{name}"] = _ways(measured[name])
+    errors = {f"errors-{name}": _errors(part, measured[name]) for name, part in sizes.items()}
+    ways = {f"ways-{name}": _ways(measured[name]) for name in sizes}
     return lab.page_from_template(
         Path(__file__).with_name("page.md"),
         decide_claims(sizes, measured),
         results,
-        figures=figures,
-        tables=tables,
+        figures={f"domains-{name}": draw(name, part, measured[name]) for name, part in sizes.items()},
+        tables={**errors, **ways},
         values={
             "sizes": sizes,
             "measured": measured,

@@ -32,46 +32,28 @@ counts 26, so in-context learning is given at least as much."""
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of domains, and how the arms are trained, adapted and measured on it.
+    """One kind of domains, and how the arms are trained, adapted and measured on it."""
 
-    Attributes:
-        domains: the distribution over domains.
-        n_points: N points per task.
-        width, depth, heads: of the model, both arms.
-        meta_steps: optimiser steps of M2.
-        n_domains: domains per meta-step.
-        n_tasks: tasks of a domain to adapt to in an inner step, and as many fresh ones.
-        inner_steps: of M2.
-        inner_size: their step size at the start; it is learned, for each parameter tensor and step.
-        batch: tasks per step of in-context learning.
-        optimizer, learning_rate: of both arms.
-        sizes: adaptation tasks per domain at the test.
-        limits: most adaptation steps, for each size.
-        adamw_rates, sgd_rates: tried on validation domains.
-        n_validation, n_test: validation domains, and test domains for each training seed.
-        n_test_tasks: tasks on which a domain is measured.
-    """
-
-    domains: Domains
-    n_points: int = 11
-    width: int = 32
-    depth: int = 2
-    heads: int = 2
-    meta_steps: int = 2000
-    n_domains: int = 2
-    n_tasks: int = 64
-    inner_steps: int = 5
-    inner_size: float = 0.02
-    batch: int = 128
-    optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    sizes: tuple[int, ...] = (64, 256, 1024)
-    limits: tuple[int, ...] = (80, 160, 320)
-    adamw_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
-    sgd_rates: tuple[float, ...] = (3e-3, 0.01, 0.03)
-    n_validation: int = 8
-    n_test: int = 24
-    n_test_tasks: int = 192
+    domains: Domains  # the distribution over domains
+    n_points: int = 11  # N points per task
+    width: int = 32  # of the model, both arms
+    depth: int = 2  # of the model, both arms
+    heads: int = 2  # of the model, both arms
+    meta_steps: int = 2000  # optimiser steps of M2
+    n_domains: int = 2  # domains per meta-step
+    n_tasks: int = 64  # tasks of a domain to adapt to in an inner step, and as many fresh ones
+    inner_steps: int = 5  # of M2
+    inner_size: float = 0.02  # their step size at the start; it is learned, for each parameter tensor and step
+    batch: int = 128  # tasks per step of in-context learning
+    optimizer: str = "adamw"  # of both arms
+    learning_rate: float = 2e-3  # of both arms
+    sizes: tuple[int, ...] = (64, 256, 1024)  # adaptation tasks per domain at the test
+    limits: tuple[int, ...] = (80, 160, 320)  # most adaptation steps, for each size
+    adamw_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)  # tried on validation domains
+    sgd_rates: tuple[float, ...] = (3e-3, 0.01, 0.03)  # tried on validation domains
+    n_validation: int = 8  # validation domains for each training seed
+    n_test: int = 24  # test domains for each training seed
+    n_test_tasks: int = 192  # tasks on which a domain is measured
 
     @property
     def adaptation(self) -> GradientAdaptation:

@@ -5,7 +5,7 @@ mixture that decides more like a classical rule than like the mixture's Bayes pr
 learner that trains to no more than the same one started at random.
 
 Each of the four parts is a module of its measurements, its claims and its section of the page: `exactness`,
-`ridge_rates`, `space` and `initialization`.
+`ridge_rates`, `distances` and `initialization`.
 """
 
 from __future__ import annotations
@@ -17,44 +17,31 @@ from pathlib import Path
 from ctxlearn import lab
 from ctxlearn.studies import optimal
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MIXTURE, about_seeds
-from ctxlearn.studies.expressiveness import exactness, initialization, ridge_rates, space
+from ctxlearn.studies.expressiveness import distances, exactness, initialization, ridge_rates
 from ctxlearn.studies.expressiveness.exactness import STEPS
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        trained: the sizes of the study `optimal`, whose models these are.
-        exact_tasks: contexts of each family, kind and length that constructions are compared on.
-        causal_tasks: tasks on which the causal mask's error is measured.
-        ridge_tasks: linear tasks for the rates.
-        ridge_steps: numbers of blocks there.
-        probe_tasks: probe tasks of each family and seed.
-        start_steps: budgets of the trainings from each start; the last is the standard model's in `optimal`.
-        n_tasks: test tasks of the mixture per seed.
-        bayes_tasks: how many of them the Bayes predictor is measured on too.
-        lengths: context lengths of the probes.
-        exact_steps: numbers of gradient steps.
-    """
-
-    trained: optimal.Sizes
-    exact_tasks: int
-    causal_tasks: int
-    ridge_tasks: int
-    ridge_steps: tuple[int, ...]
-    probe_tasks: int
+    trained: optimal.Sizes  # the sizes of the study `optimal`, whose models these are
+    exact_tasks: int  # contexts of each family, kind and length that constructions are compared on
+    causal_tasks: int  # tasks on which the causal mask's error is measured
+    ridge_tasks: int  # linear tasks for the rates
+    ridge_steps: tuple[int, ...]  # numbers of blocks there
+    probe_tasks: int  # probe tasks of each family and seed
+    # budgets of the trainings from each start; the last is the standard model's in `optimal`
     start_steps: tuple[int, ...]
-    n_tasks: int
-    bayes_tasks: int
-    lengths: tuple[int, ...] = (4, 8, 16)
-    exact_steps: tuple[int, ...] = STEPS
+    n_tasks: int  # test tasks of the mixture per seed
+    bayes_tasks: int  # how many of them the Bayes predictor is measured on too
+    lengths: tuple[int, ...] = (4, 8, 16)  # context lengths of the probes
+    exact_steps: tuple[int, ...] = STEPS  # numbers of gradient steps
 
 
 PROFILES = {
     "smoke": Sizes(optimal.PROFILES["smoke"], 1, 4, 4, (1, 2, 4), 12, (2, 12), 40, 8, (4, 8), (1, 2)),
-    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 300, 1200, 4200), 2000, 300),
+    "quick": Sizes(optimal.PROFILES["quick"], 2, 250, 100, (1, 2, 4, 8, 16, 32), 150, (75, 300, 900, 3000), 2000, 300),
     "paper": Sizes(
         optimal.PROFILES["paper"], 10, 1000, 1000, (1, 2, 4, 8, 16, 32, 64), 2000, (900, 9000, 90_000), 20_000, 2000
     ),
@@ -66,7 +53,7 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     trained = optimal.trainings(sizes.trained, seed)
     return [
         *exactness.measurements(trained, sizes.exact_tasks, sizes.exact_steps, seed),
-        *space.measurements(trained, sizes.probe_tasks, sizes.lengths, seed),
+        *distances.measurements(trained, sizes.probe_tasks, sizes.lengths, seed),
         *initialization.cells(
             trained[ICL, MIXTURE], sizes.trained.width, sizes.start_steps, sizes.n_tasks, sizes.bayes_tasks, seed
         ),
@@ -83,10 +70,10 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
     """The page."""
     table, rates = exactness.exactness_table(numbers), ridge_rates.found(numbers, sizes.ridge_steps)
     decided, accuracy = numbers["decided"], initialization.accuracies(numbers)
-    exact, maps, budgets = exactness.claims(table), space.maps(decided), (0, *sizes.start_steps)
+    exact, maps, budgets = exactness.claims(table), distances.maps(decided), (0, *sizes.start_steps)
     others = [
         *ridge_rates.claims(rates),
-        *space.claims(decided),
+        *distances.claims(decided),
         *initialization.claims(accuracy, sizes.start_steps),
     ]
     return lab.page_from_template(
@@ -102,8 +89,8 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
             "constructions": exactness.construction_table(table),
             "causal": exactness.causal_table(numbers),
             "ridge": ridge_rates.rates_table(rates),
-            "nearest": space.nearest_table(decided),
-            "mixed": space.mixed_table(decided),
+            "nearest": distances.nearest_table(decided),
+            "mixed": distances.mixed_table(decided),
             "starts": initialization.starts_table(accuracy, budgets),
         },
         values={
@@ -115,14 +102,14 @@ def present(sizes: Sizes, numbers: lab.Numbers) -> lab.Page:
             "n_contexts": exactness.n_contexts(table[table["group"] == table["group"][0]]),
             "context_lengths": exactness.LENGTHS,
             "rates": rates,
-            "n_queries": space.N_QUERIES,
-            "nearest": space.nearest(decided, space.MIXED, tuple(FAMILIES), 2),
+            "n_queries": distances.N_QUERIES,
+            "nearest": distances.nearest(decided, distances.MIXED, tuple(FAMILIES), 2),
             "maps": {name: fit for name, (fit, _) in maps.items()},
-            "same_seeds": space.between_seeds(decided),
+            "same_seeds": distances.between_seeds(decided),
             "gains": {k: initialization.gain(accuracy, k) for k in (min(sizes.start_steps), max(sizes.start_steps))},
             "best": accuracy[BAYES_MIXTURE, 0, MIXTURE].interval(),
         },
-        files={"exactness": exactness.as_text(table), "disagreement": space.disagreement_table(decided)},
+        files={"exactness": exactness.as_text(table), "disagreement": distances.disagreement_table(decided)},
     )
 
 

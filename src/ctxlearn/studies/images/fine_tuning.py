@@ -19,7 +19,7 @@ from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.studies.images.settings import ICL, M2, Meta, Sizes
 from ctxlearn.tasks import Glyphs, Labelled
 from ctxlearn.threads import Workers
-from ctxlearn.training import Adaptable, RandomShots, adapt_to_domain
+from ctxlearn.training import Adaptable, RandomShots, fine_tune
 
 OWN = "M2, its own steps"
 FINE_TUNING, INNER_STEPS = "fine-tuning", "inner steps"
@@ -80,7 +80,7 @@ def _on_script(learner: Learner, how: str, way: int, meta: Meta, seed: int, scri
     for size in meta.sizes:
         tasks = script.adaptation.tasks(torch.arange(size))
         if how == FINE_TUNING:
-            tuned = adapt_to_domain(
+            tuned = fine_tune(
                 learner,
                 tasks,
                 held_out=0.125,

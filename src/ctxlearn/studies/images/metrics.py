@@ -9,22 +9,10 @@ import torch
 
 from ctxlearn import lab
 from ctxlearn.evaluation.queries import score_queries
-from ctxlearn.learners import Learner, MoreWays
+from ctxlearn.learners import Learner, ManyClass
 from ctxlearn.seeding import Stream, generator_for
-from ctxlearn.studies.images.settings import (
-    ALPHABETS,
-    CLASSICAL,
-    CURRICULUM,
-    ICL,
-    MOST_SHOTS,
-    OTHERS,
-    PIXELS,
-    RANDOM,
-    SHIFTED,
-    Sizes,
-    fresh_learner,
-    shifted,
-)
+from ctxlearn.studies.images import settings
+from ctxlearn.studies.images.settings import CLASSICAL, CURRICULUM, ICL, PIXELS, RANDOM, SHIFTED, Sizes, shifted
 from ctxlearn.tasks import TaskFamily, glyphs
 from ctxlearn.tasks.digits import digits
 
@@ -51,7 +39,7 @@ def episode_measurements(
     found = []
 
     def ask(place: str, way: int, family: lab.Call, contestants: Mapping[str, lab.Contestant]) -> None:
-        for name, learner in {**contestants, PIXELS: fresh_learner(PIXELS, sizes, way, seed)}.items():
+        for name, learner in {**contestants, PIXELS: settings.fresh_learner(PIXELS, sizes, way, seed)}.items():
             first = sizes.n_grouped if name == GROUPED else sizes.n_tasks
             asked = lab.call(episode_accuracy, learner, family, way, list(sizes.shots), sizes.n_tasks, first, seed)
             found.append(lab.Measurement((name, place, way), seed, asked, f"{place}, {way}-way, seed {seed}"))
@@ -66,14 +54,14 @@ def episode_measurements(
         for place, make in families(way).items():
             ask(place, way, lab.call(make, way), {**plain, **(further.get(way, {}) if place == SCRIPTS else {})})
     kinds = {each: trained[each, few] for name in SHIFTED for each in (name, shifted(name))}
-    for place, kept in ((NEW_ALPHABETS, ALPHABETS), (NEW_KINDS, OTHERS)):
+    for place, kept in ((NEW_ALPHABETS, settings.ALPHABETS), (NEW_KINDS, settings.OTHERS)):
         ask(place, few, lab.call(scripts, few, kept), kinds)
     return found
 
 
-def in_groups(learner: Learner, way: int) -> MoreWays:
+def in_groups(learner: Learner, way: int) -> ManyClass:
     """A learner of few ways that is shown groups of the classes."""
-    return MoreWays(learner, way)
+    return ManyClass(learner, way)
 
 
 def episode_accuracy(
@@ -98,7 +86,7 @@ def episode_accuracy(
         seed: of the episodes.
         threads: side by side.
     """
-    tasks = family.sample(n_tasks, way * (MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way))
+    tasks = family.sample(n_tasks, way * (settings.MOST_SHOTS + 1), generator=generator_for(seed, Stream.TEST, way))
     asked = tasks.tasks(torch.arange(min(first, n_tasks)))
     return {
         "accuracy": np.stack([score_queries(learner, asked, way * k, way, threads=threads) for k in shots], axis=-1)

@@ -32,9 +32,7 @@ def page_of(sizes: Sizes, accuracy: lab.Samples, adapted: lab.Samples, seeds: in
     """The page of shares of right answers; see `metrics.accuracies` and `fine_tuning.adapted_accuracies`."""
     few, shown, tuned = sizes.ways[0], accuracy.map(in_percent), adapted.map(in_percent)
     # the digits after all scripts
-    places: list[Place] = sorted(
-        {key[1:3] for key in accuracy if key[0] == "CNP"}, key=lambda p: (p[0] == DIGITS, p[1])
-    )
+    places = sorted(((place, way) for way in sizes.ways for place in families(way)), key=lambda p: p[0] == DIGITS)
     kinds = [*(each for name in SHIFTED for each in (name, shifted(name))), PIXELS]
     new_kinds: list[Place] = [(place, few) for place in (NEW_ALPHABETS, NEW_KINDS)]
     episodes = {(name, f"{on}, {n}-way", int(n) * int(k)): found for (name, on, n, k), found in accuracy.items()}
@@ -134,9 +132,7 @@ def draw_bars(
             )
         lab.draw_levels(axis, {"chance": 100 / way}, {"chance": lab.Style(lab.BLACK, lab.DOTTED)})
         axis.set_xticks(range(len(sizes.shots)), [f"{k}-shot" for k in sizes.shots])
-        axis.set_ylim(0, 100)
-        axis.set_ylabel("accuracy (%)")
-        axis.set_title(f"{place}, {way}-way", loc="left", fontsize=10)
+        lab.name_axes(axis, y_label="accuracy (%)", title=f"{place}, {way}-way", y_range=(0, 100))
     lab.shared_legend(figure, axes[0], 4)
     return figure
 
@@ -145,17 +141,10 @@ def draw_adapting(sizes: Sizes, tuned: lab.Samples) -> Figure:
     """One-shot accuracy on new scripts against the episodes adapted to."""
     way = sizes.ways[0]
     found = {(arm, str(size)): tuned[arm, size] for arm in ADAPTED for size in (0, *sizes.meta.sizes)}
+    figure, ((axis,),) = lab.grid(1, 1, width=6.4, height=3.8)
+    rows = lab.interval_rows(found, "arm episodes")
+    lab.draw_lines(axis, rows, x="episodes", by="arm", styles=ADAPTED, spread="bars", apart=0.06)
     title = f"new characters of a new script, {way}-way; chance {lab.percent(1 / way, 0)} %"
-    return lab.lines(
-        lab.interval_rows(found, "arm episodes").assign(panel=title),
-        x="episodes",
-        by="arm",
-        panel="panel",
-        styles=ADAPTED,
-        spread="bars",
-        apart=0.06,
-        x_label="episodes of the script adapted to",
-        y_label="one-shot accuracy (%)",
-        size=(6.4, 3.3),
-        legend_columns=3,
-    )
+    lab.name_axes(axis, "episodes of the script adapted to", "one-shot accuracy (%)", title=title)
+    lab.shared_legend(figure, axis, 3)
+    return figure

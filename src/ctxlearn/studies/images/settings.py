@@ -24,101 +24,56 @@ MOST_SHOTS = 5
 
 @dataclass(frozen=True)
 class Meta:
-    """Meta-learning over scripts, and adapting to new ones.
+    """Meta-learning over scripts, and adapting to new ones."""
 
-    Attributes:
-        steps: of M2, first order.
-        n_domains: scripts per step.
-        n_tasks: episodes of a script to adapt to in an inner step, and as many fresh ones.
-        inner_steps: on the encoder; the blocks, whose scores are distances that no step may upset, stay.
-        inner_size: their step size.
-        sizes: episodes of a new script to adapt to.
-        shots: K of the episodes that are adapted to; they have 2 K + 1 images of each character at most.
-        adaptation_steps: of `adapt_to_domain`, at most.
-        n_scripts: new scripts.
-        n_probe: one-shot episodes on which each is measured, of characters that no adaptation saw.
-    """
-
-    steps: int
-    n_domains: int = 2
-    n_tasks: int = 8
-    inner_steps: int = 2
-    inner_size: float = 0.003
-    sizes: tuple[int, ...] = (64, 256)
-    shots: int = 1
-    adaptation_steps: int = 30
-    n_scripts: int = 6
-    n_probe: int = 100
+    steps: int  # of M2, first order
+    n_domains: int = 2  # scripts per step
+    n_tasks: int = 8  # episodes of a script to adapt to in an inner step, and as many fresh ones
+    inner_steps: int = 2  # on the encoder; the blocks, whose scores are distances that no step may upset, stay
+    inner_size: float = 0.003  # their step size
+    sizes: tuple[int, ...] = (64, 256)  # episodes of a new script to adapt to
+    shots: int = 1  # K of the episodes that are adapted to; they have 2 K + 1 images of each character at most
+    adaptation_steps: int = 30  # of `fine_tune`, at most
+    n_scripts: int = 6  # new scripts
+    n_probe: int = 100  # one-shot episodes on which each is measured, of characters that no adaptation saw
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of one profile.
+    """Sizes of one profile."""
 
-    Attributes:
-        ways: N of the episodes; each number has learners of its own.
-        shots: K, at most 5.
-        steps: optimiser steps of each training, by way; all learners have as many.
-        tasks_per_step: B, by way.
-        channels: of the encoder's blocks, a Conv-4.
-        width, depth: of the transformer.
-        n_tasks: test episodes of each N and K, per seed.
-        n_grouped: of these, how many are also answered by a learner of fewer ways, in groups.
-        every: steps of the curriculum at each number of ways below the last.
-        meta: see `Meta`.
-        learning_rate: AdamW's.
-        muon_learning_rate: of the matrices in the transformer's blocks, which begin as what they need to be.
-        random_start: AdamW's and Muon's rate where the transformer begins at random weights.
-    """
-
-    ways: tuple[int, ...]
-    shots: tuple[int, ...]
-    steps: dict[int, int]
-    tasks_per_step: dict[int, int]
-    channels: tuple[int, ...]
-    width: int
-    depth: int
-    n_tasks: int
-    n_grouped: int
-    every: int
-    meta: Meta
-    learning_rate: float = 2e-3
-    muon_learning_rate: float = 1e-4
-    random_start: tuple[float, float] = (4e-3, 1e-2)
+    ways: tuple[int, ...]  # N of the episodes; each number has learners of its own
+    shots: tuple[int, ...]  # K, at most 5
+    steps: dict[int, int]  # optimiser steps of each training, by way; all learners have as many
+    tasks_per_step: dict[int, int]  # B, by way
+    channels: tuple[int, ...]  # of the encoder's blocks, a Conv-4
+    width: int  # of the transformer
+    depth: int  # of the transformer
+    n_tasks: int  # test episodes of each N and K, per seed
+    n_grouped: int  # of these, how many are also answered by a learner of fewer ways, in groups
+    every: int  # steps of the curriculum at each number of ways below the last
+    meta: Meta  # of M2, and of adapting to new scripts
+    learning_rate: float = 2e-3  # AdamW's
+    muon_learning_rate: float = 1e-4  # of the matrices in the transformer's blocks, which begin as what they need to be
+    random_start: tuple[float, float] = (4e-3, 1e-2)  # AdamW's and Muon's rate from random weights
 
 
 PROFILES = {
     "smoke": Sizes(
-        (2, 3),
-        (1, 2),
-        {2: 2, 3: 2},
-        {2: 4, 3: 4},
-        (4, 4, 4, 8),
-        20,
-        3,
-        20,
-        6,
-        1,
-        Meta(2, 2, 2, 1, 0.003, (4, 6), 1, 2, 2, 6),
+        ways=(2, 3), shots=(1, 2), steps={2: 2, 3: 2}, tasks_per_step={2: 4, 3: 4}, channels=(4, 4, 4, 8), width=20, depth=3,
+        n_tasks=20, n_grouped=6, every=1,
+        meta=Meta(2, n_tasks=2, inner_steps=1, sizes=(4, 6), adaptation_steps=2, n_scripts=2, n_probe=6),
     ),
     # about 50 minutes of one core: 42 of training, 8 of measuring
     "quick": Sizes(
-        (5, 20), (1, 5), {5: 2400, 20: 800}, {5: 8, 20: 4}, (16, 32, 64, 64), 128, 3, 600, 150, 130, Meta(800)
+        ways=(5, 20), shots=(1, 5), steps={5: 2400, 20: 800}, tasks_per_step={5: 8, 20: 4}, channels=(16, 32, 64, 64), width=128,
+        depth=3, n_tasks=600, n_grouped=150, every=130, meta=Meta(800),
     ),
     "paper": Sizes(
-        ways=(5, 20),
-        shots=(1, 5),
-        steps={5: 60_000, 20: 60_000},
-        tasks_per_step={5: 64, 20: 16},
-        channels=(64, 64, 64, 64),
-        width=256,
-        depth=4,
-        n_tasks=2000,
-        n_grouped=2000,
-        every=5000,
-        meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
+        ways=(5, 20), shots=(1, 5), steps={5: 60_000, 20: 60_000}, tasks_per_step={5: 64, 20: 16}, channels=(64, 64, 64, 64),
+        width=256, depth=4, n_tasks=2000, n_grouped=2000, every=5000, meta=Meta(20_000, 4, 32, n_scripts=16, n_probe=400),
     ),
-}
+}  # fmt: skip
 
 
 @functools.cache
@@ -157,20 +112,18 @@ def trainings(sizes: Sizes, seed: int) -> dict[tuple[str, int], lab.Training]:
     few, many = sizes.ways[0], sizes.ways[-1]
     found = {}
 
-    def train(
-        key: str, name: str, way: int, source: TaskFamily | training.Source | None = None, words: str = ""
-    ) -> None:
+    def train(key: str, name: str, way: int, source: TaskFamily | training.Source) -> None:
         learner, config = fresh_learner(name, sizes, way, seed), plain_config(sizes, way, seed, name == RANDOM)
-        title = f"{name}, {way}-way{words}, seed {seed}"
-        found[key, way] = lab.Training(title, learner, source or training_family(way), config, training.RandomShots())
+        title = f"{key}, {way}-way, seed {seed}"
+        found[key, way] = lab.Training(title, learner, source, config, training.RandomShots())
 
     for way in sizes.ways:
         for name in (ICL, *CLASSICAL):
-            train(name, name, way)
-    train(RANDOM, RANDOM, few)
+            train(name, name, way, training_family(way))
+    train(RANDOM, RANDOM, few, training_family(few))
     for name in SHIFTED:
-        train(shifted(name), name, few, training_family(few, alphabets=True), " on alphabets")
-    train(CURRICULUM, ICL, many, curriculum(sizes), " by a curriculum")
+        train(shifted(name), name, few, training_family(few, alphabets=True))
+    train(CURRICULUM, ICL, many, curriculum(sizes))
     found[M2, few] = m2_training(sizes, few, seed)
     return found
 

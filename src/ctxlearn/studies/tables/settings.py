@@ -10,19 +10,12 @@ from ctxlearn.real_tables.tasks import TASKS, TableTask
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a profile measures.
+    """What a profile measures."""
 
-    Attributes:
-        tasks: on which.
-        sizes: rows of the contexts.
-        draws: of rows, per task.
-        side: of the tables that the claims are about.
-    """
-
-    tasks: tuple[TableTask, ...]
-    sizes: tuple[int, ...]
-    draws: int
-    side: str
+    tasks: tuple[TableTask, ...]  # on which
+    sizes: tuple[int, ...]  # rows of the contexts
+    draws: int  # of rows, per task
+    side: str  # of the tables that the claims are about
 
 
 UNTOUCHED = tuple(task for task in TASKS if not task.development)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.tasks.base import normal
-from ctxlearn.tasks.tabular.drawing import chance, choice, integers, log_uniform, permutations, uniform
+from ctxlearn.tasks.tabular.sampling import chance, choice, integers, log_uniform, permutations, uniform
 
 PLAIN, SKEWED, HEAVY, ROUNDED, BINARY, CATEGORICAL = range(6)
 LEVELS = 8

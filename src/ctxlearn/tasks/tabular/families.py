@@ -11,11 +11,11 @@ from torch import Tensor
 from ctxlearn.checks import check_choice, check_float, check_int, describe
 from ctxlearn.episodes import Parameters, select
 from ctxlearn.tasks.base import TaskFamily, normal
+from ctxlearn.tasks.tabular.causal_graph import draw_clusters, draw_graph, sample_clusters, sample_graph
 from ctxlearn.tasks.tabular.columns import quantised, sample_columns, seen
-from ctxlearn.tasks.tabular.drawing import chance, choice, log_uniform, permutations, uniform
 from ctxlearn.tasks.tabular.inputs import draw_inputs, sample_inputs
-from ctxlearn.tasks.tabular.joint import draw_clusters, draw_graph, sample_clusters, sample_graph
 from ctxlearn.tasks.tabular.mechanisms import MECHANISMS
+from ctxlearn.tasks.tabular.sampling import chance, choice, log_uniform, permutations, uniform
 
 REFERENCE = 64
 """Points drawn with each task's latents, by which scores and labels are put on one scale."""

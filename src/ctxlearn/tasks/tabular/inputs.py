@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.tasks.base import normal
-from ctxlearn.tasks.tabular.drawing import chance, log_uniform, uniform
+from ctxlearn.tasks.tabular.sampling import chance, log_uniform, uniform
 
 FACTORS = 3
 GROUPS = 4

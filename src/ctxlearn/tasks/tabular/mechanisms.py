@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.tasks.base import normal
-from ctxlearn.tasks.tabular.drawing import chance, choice, integers, log_uniform, uniform
+from ctxlearn.tasks.tabular.sampling import chance, choice, integers, log_uniform, uniform
 
 HIDDEN = 16
 TREES, DEPTH = 6, 4

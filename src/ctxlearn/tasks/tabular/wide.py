@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ctxlearn.episodes import Parameters
 from ctxlearn.tasks.tabular.columns import sample_more_kinds
-from ctxlearn.tasks.tabular.drawing import chance, choice, log_uniform, uniform
 from ctxlearn.tasks.tabular.families import TabularClassification, TabularRegression, _Tables
 from ctxlearn.tasks.tabular.inputs import sample_inputs
+from ctxlearn.tasks.tabular.sampling import chance, choice, log_uniform, uniform
 
 WIDTHS = {8: 0.35, 20: 0.35, 45: 0.2, 100: 0.1}
 """Most columns of the tasks that are drawn together, and how often: few columns are cheap, and what most tables have."""
