@@ -8,7 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-cluster browser docs tutorials release-check lint bench models glyphs clean
+.PHONY: demo test test-quick test-cluster browser docs tutorials release-check lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -47,6 +47,10 @@ release-check: $(INSTALLED)
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python tools/release_check.py dist
 
+# import of everything, public names, contracts, one room of files and one of training: whether another Python does, in a minute
+test-quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/test_public_names.py tests/test_contracts.py tests/learners/test_learners.py tests/training/test_training.py tests/tables
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,4 +79,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest results .pytest_cache .mypy_cache .ruff_cache .hypothesis
