@@ -49,7 +49,9 @@ def _inside(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("ctxlearn.training.train", stand_in)
-    monkeypatch.setattr(sys.modules["ctxlearn.lab.sweep"], "sweep", stand_in)  # the package has a function of this name
+    monkeypatch.setattr(
+        sys.modules["ctxlearn.jobs.sweep"], "sweep", stand_in
+    )  # the package has a function of this name
     monkeypatch.setattr("ctxlearn.evaluation.evaluate", stand_in)
     monkeypatch.setattr("ctxlearn.studies.reproduce", stand_in)
     monkeypatch.setattr("ctxlearn.identification.identify", stand_in)

@@ -218,7 +218,7 @@ WRONG_PATHS = [
 
 @pytest.mark.parametrize("path", WRONG_PATHS, ids=repr)
 @pytest.mark.parametrize("nested", [False, True])
-def test_whatever_a_class_path_is_only_recorded_classes_are_built(path, nested, place):
+def test_whatever_a_class_path_is_only_configurable_classes_are_built(path, nested, place):
     part = {"class_path": path, "init_args": {}}
     recipe = configuration(strangers.learner())
     recipe = {**recipe, "init_args": {**recipe["init_args"], "encoder": part}} if nested else part

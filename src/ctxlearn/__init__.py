@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ctxlearn.estimators import InContextClassifier, InContextRegressor
     from ctxlearn.evaluation import evaluate
     from ctxlearn.identification import Identification, identify
-    from ctxlearn.lab.sweep import sweep
+    from ctxlearn.jobs.sweep import sweep
     from ctxlearn.onnx_file import export
     from ctxlearn.studies import reproduce
     from ctxlearn.training import Run, TrainingConfig, fine_tune, load, read_run, runs, train
@@ -52,7 +52,7 @@ _HOMES = {
     "read_run": "ctxlearn.training",
     "reproduce": "ctxlearn.studies",
     "runs": "ctxlearn.training",
-    "sweep": "ctxlearn.lab.sweep",
+    "sweep": "ctxlearn.jobs.sweep",
     "train": "ctxlearn.training",
 }
 _ROOMS = (

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ctxlearn.checks import check_inputs, check_int, check_labels, check_same, describe, trusted_values
+from ctxlearn.pictures import axes_or_new, draw_points, free_axes, html_of
 from ctxlearn.tree import map_tensors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Parameters = Any
 """What makes a task the one it is: a tensor, or dicts and lists of tensors, each with the tasks on its first axis."""
@@ -48,6 +53,26 @@ class Episode:
         n_tasks, n_context = self.context_y.shape
         sizes = f"{n_tasks} tasks, {n_context} context points, {self.query_y.shape[1]} queries"
         return f"Episode({sizes}, {_kind(self.context_x, self.n_classes)})"
+
+    def plot(self, task: int = 0, axes: Axes | None = None) -> Axes:
+        """Draw one task: its context filled, its queries hollow; the two first features, or the numbers above one feature.
+
+        Args:
+            task: which of the B tasks.
+            axes: matplotlib's, to draw on; None makes new ones.
+
+        Raises:
+            ValueError: no such task, or inputs that are no rows of features.
+        """
+        i = check_int("task", task, minimum=0, maximum=len(self.context_y) - 1)
+        axes = axes_or_new(axes)
+        draw_points(axes, self.query_x[i], self.query_y[i], self.n_classes, hollow=True)
+        draw_points(axes, self.context_x[i], self.context_y[i], self.n_classes)
+        return axes
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the sizes, and the first task where it can be drawn."""
+        return _shown(self, self.context_x)
 
 
 @dataclass(frozen=True)
@@ -103,6 +128,25 @@ class Tasks:
 
     def __repr__(self) -> str:
         return f"Tasks({self.n_tasks} tasks of {self.n_points} points, {_kind(self.x, self.n_classes)})"
+
+    def plot(self, task: int = 0, axes: Axes | None = None) -> Axes:
+        """Draw the points of one task: the two first features, or the numbers above one feature.
+
+        Args:
+            task: which of the B tasks.
+            axes: matplotlib's, to draw on; None makes new ones.
+
+        Raises:
+            ValueError: no such task, or inputs that are no rows of features.
+        """
+        i = check_int("task", task, minimum=0, maximum=self.n_tasks - 1)
+        axes = axes_or_new(axes)
+        draw_points(axes, self.x[i], self.y[i], self.n_classes)
+        return axes
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the sizes, and the first task where it can be drawn."""
+        return _shown(self, self.x)
 
     def to(self, device: torch.device | str) -> Tasks:
         """The tasks with all their tensors on `device`."""
@@ -180,3 +224,11 @@ def concatenate(batches: Sequence[Tasks]) -> Tasks:
     for batch in batches[1:]:
         check_same("number of classes", ("the first batch", batches[0].n_classes), ("batches", batch.n_classes))
     return Tasks(torch.cat([b.x for b in batches]), torch.cat([b.y for b in batches]), batches[0].n_classes)
+
+
+def _shown(points: Tasks | Episode, x: Tensor) -> str:
+    """The sizes as text, and a picture of the first task where its points are places of a plane or a line."""
+    drawable = x.ndim == 3 and (x.shape[2] == 2 or (x.shape[2] == 1 and points.n_classes is None))
+    if not drawable:
+        return f"<p>{html.escape(repr(points))}</p>"
+    return html_of(points.plot(0, free_axes((2.6, 2.6))), f"{points!r}; the first task:")

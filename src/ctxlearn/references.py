@@ -13,6 +13,8 @@ from ctxlearn.baselines import (
     MeanThreshold,
     NearestNeighbor,
     Ridge,
+    TrainedGate,
+    fit_gate,
 )
 from ctxlearn.bayes import BayesOptimal, DomainBayes, EffectiveSampleSizeWarning, LinearGaussian, LinearPool
 
@@ -34,4 +36,6 @@ __all__ = [
     "MeanThreshold",
     "NearestNeighbor",
     "Ridge",
+    "TrainedGate",
+    "fit_gate",
 ]

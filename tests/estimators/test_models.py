@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import pad
 
 import ctxlearn
 from ctxlearn import load
 from ctxlearn.storage import CorruptFileError
-from ctxlearn.tasks import TabularClassification, TabularRegression
+from ctxlearn.tasks import WideClassification, WideRegression
 from ctxlearn.training.run_folder import RunFolder
 
 MODELS = Path(ctxlearn.__file__).parent / "models"
@@ -25,7 +26,7 @@ def test_a_model_is_small_and_takes_gaps(shipped, kind):
     learner = shipped[kind]
     assert sum(p.numel() for p in learner.parameters()) <= 1_200_000
     assert learner.accepts_missing
-    assert learner.n_features == 20
+    assert learner.n_features == 100
     assert learner.n_classes == (10 if kind == "classifier" else None)
 
 
@@ -33,7 +34,7 @@ def test_a_model_is_small_and_takes_gaps(shipped, kind):
 def test_a_model_is_the_run_that_its_config_describes_on_a_family_there_is(kind):
     settings = RunFolder(MODELS / kind).read_config()
     source = settings["source"]["init_args"]["family"]
-    family = {"classifier": TabularClassification, "regressor": TabularRegression}[kind]
+    family = {"classifier": WideClassification, "regressor": WideRegression}[kind]
     assert source["class_path"] == f"{family.__module__}.{family.__name__}"
     assert "/" not in str(settings)
 
@@ -51,7 +52,7 @@ def test_a_damaged_model_is_refused(kind, tmp_path):
 
 @torch.no_grad()
 def test_the_classifier_gets_better_with_context_and_beats_the_common_class(shipped, generator):
-    tasks = TabularClassification().sample(150, 80, generator=generator)
+    tasks = WideClassification().sample(150, 80, generator=generator)
     accuracy = {}
     for n in (4, 16, 48):
         episode = tasks.split(n)
@@ -70,13 +71,14 @@ def test_classes_apart_are_told_from_two_rows_each(shipped, generator):
     centres[..., 4:] = 0.0
     x = torch.randn(20, 30, 20, generator=generator) * (centres[:, :1].abs().sum(1, keepdim=True) > 0)
     x = x + centres.gather(1, y[..., None].expand(-1, -1, 20))
+    x = pad(x, (0, 80))
     told = shipped["classifier"](x[:, :12], y[:, :12], x[:, 12:]).argmax(-1)
     assert (told == y[:, 12:]).float().mean() > 0.95
 
 
 @torch.no_grad()
 def test_quantiles_of_the_regressor_cover_what_they_say(shipped, generator):
-    tasks = TabularRegression().sample(150, 80, generator=generator)
+    tasks = WideRegression().sample(150, 80, generator=generator)
     learner = shipped["regressor"]
     errors = {}
     for n in (4, 16, 48):
@@ -91,7 +93,7 @@ def test_quantiles_of_the_regressor_cover_what_they_say(shipped, generator):
 
 @torch.no_grad()
 def test_a_straight_line_is_found_whatever_its_units(shipped, generator):
-    x = torch.zeros(30, 60, 20)
+    x = torch.zeros(30, 60, 100)
     x[..., :2] = torch.randn(30, 60, 2, generator=generator)
     y = 1e4 * (3 * x[..., 0] - x[..., 1]) + 5e5
     told = shipped["regressor"](x[:, :40], y[:, :40], x[:, 40:])

@@ -26,7 +26,7 @@ def test_they_are_small_and_take_what_the_estimators_promise(kind):
     assert sum(p.numel() for p in learner.parameters()) <= 1_200_000
     assert learner.accepts_missing
     assert learner.ignores_feature_order
-    assert learner.n_features == 20
+    assert learner.n_features == 100
     assert learner.n_classes == (10 if kind == "classifier" else None)
 
 

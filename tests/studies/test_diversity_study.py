@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ctxlearn.lab.cells import measure_prefixes
+from ctxlearn.jobs.cells import measure_prefixes
 from ctxlearn.lab.samples import Paired
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.diversity import MEMORY, PROFILES, UNLIMITED, memory, plan, sources

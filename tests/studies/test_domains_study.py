@@ -12,8 +12,8 @@ import torch
 from ctxlearn.evaluation.new_domains import error_on, errors_along
 from ctxlearn.inner_loop.fine_tuning_search import NOT_AT_ALL, OWN, Way, best_way, ways_to_try
 from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.cells import all_measurements
 from ctxlearn.learners import AdaptationDiverged
 from ctxlearn.seeding import Stream
 from ctxlearn.studies import reproduce

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ctxlearn.configurable import configuration, instantiate
 from ctxlearn.expressiveness.initialization import StartsAsProtoNet
 from ctxlearn.jobs.calls import trainings_in
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.lab import Paired, Samples
-from ctxlearn.lab.cells import all_measurements
 from ctxlearn.learners import ProtoNet
 from ctxlearn.studies import optimal, reproduce
 from ctxlearn.studies.arms import BAYES_MIXTURE, FAMILIES, ICL, MADE_FOR, MIXTURE

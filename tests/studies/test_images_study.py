@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ctxlearn.jobs.calls import trainings_in
-from ctxlearn.lab.cells import all_measurements
+from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.studies import reproduce
 from ctxlearn.studies.images import PROFILES, STUDY
 from ctxlearn.studies.images.fine_tuning import OWN, adapted_accuracy, meet

@@ -38,27 +38,45 @@ from ctxlearn.references import (
 )
 from ctxlearn.seeding import initial_weights
 from ctxlearn.tasks import (
+    DNF,
     Amortization,
     Augmented,
+    Band,
+    Checkerboard,
+    Circle,
     ClassPrototype,
+    Conjunction,
     DecisionTree,
     Deformed,
+    Disjunction,
     GaussianHalfSpaces,
     GaussianWeights,
+    HalfPlane,
     Labelled,
     LinearRegression,
     Mixture,
+    OffsetHalfPlane,
     PairwiseMetric,
+    Parity,
     Pool,
+    QuadraticForm,
     Radial,
+    RotatedAmortization,
+    RotatedEllipse,
     ScaledInputs,
+    SparseDisjunction,
     SparseLinearRegression,
+    SparseMajority,
+    Stripes,
     TabularClassification,
     TabularRegression,
     TaskFamily,
+    TwoBumps,
     TwoLayerNetwork,
+    Wedge,
     WideClassification,
     WideRegression,
+    Xor,
 )
 
 
@@ -110,6 +128,26 @@ def families():
         "amortization in 1 feature": Amortization(1),
         "radial": Radial(),
         "radial in 7 features": Radial(7, 3.0),
+        "half-planes through the origin": HalfPlane(),
+        "half-planes": OffsetHalfPlane(2.0, 0.5),
+        "wedges": Wedge(),
+        "exclusive or": Xor(),
+        "bands": Band(),
+        "stripes": Stripes(),
+        "checkerboards": Checkerboard(),
+        "quadratic forms": QuadraticForm(),
+        "circles": Circle(),
+        "ellipses": RotatedEllipse(),
+        "two bumps": TwoBumps(),
+        "rotated amortization": RotatedAmortization(),
+        "flipped amortization": RotatedAmortization(turn=180),
+        "conjunctions": Conjunction(),
+        "disjunctions": Disjunction(28),
+        "sparse disjunctions": SparseDisjunction(),
+        "majority of literals": SparseMajority(),
+        "parity": Parity(),
+        "sparse parity": Parity(10, 2),
+        "DNF": DNF(),
         "mixture": Mixture(three_families()),
         "weighted mixture of a mixture": Mixture([Mixture(three_families()), Radial()], weights=[3, 1]),
         "mixture of different numbers of classes": Mixture([ClassPrototype(2, 4), Radial()]),
@@ -181,8 +219,10 @@ def trained_learners():
     zoo["advised transformer behind scaling"] = ContextScaled(KernelFeatures(advised))
     told = 1 + n_told(tuple(KINDS), 3)
     guided = InContextTransformer(told, 3, width=16, depth=1, heads=2, encoder=MissingAware(told, 8, hidden=8))
-    zoo["guided transformer"] = Guided(guided, n_features=2, shown=1, residual=True)
-    zoo["guided transformer behind scaling"] = ContextScaled(Guided(guided, n_features=2, shown=1))
+    zoo["guided transformer"] = Guided(guided, n_features=2, shown=1, advice=list(KINDS))
+    zoo["guided transformer behind scaling"] = ContextScaled(Guided(guided, 2, 1, list(KINDS)))
+    told = 1 + n_told(("ridge", "near", "match"), None)
+    zoo["guided CNP for regression"] = ContextScaled(Guided(CNP(told, None, width=8), n_features=2, shown=1))
     zoo["CNP blended with logistic regression"] = ContextScaled(Blended(CNP(2, 3, width=8)))
     zoo["advised CNP for regression"] = KernelFeatures(CNP(2 + 3, None, width=8))
     zoo["ProtoNet behind scaling, features as they come"] = ContextScaled(ProtoNet(2, 3, width=8), sort=False)

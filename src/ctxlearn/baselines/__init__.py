@@ -3,6 +3,7 @@
 from ctxlearn.baselines.averaging import Averaging
 from ctxlearn.baselines.chance import Chance
 from ctxlearn.baselines.ensemble import Ensemble
+from ctxlearn.baselines.gate import TrainedGate, fit_gate
 from ctxlearn.baselines.gradient_descent import GradientDescent
 from ctxlearn.baselines.kernel_regression import KernelRegression
 from ctxlearn.baselines.logistic_regression import LogisticRegression
@@ -26,4 +27,6 @@ __all__ = [
     "MeanThreshold",
     "NearestNeighbor",
     "Ridge",
+    "TrainedGate",
+    "fit_gate",
 ]

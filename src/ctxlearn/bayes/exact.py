@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +22,9 @@ from torch import Tensor
 from ctxlearn.bayes.inference import Inference, Joint, exact
 from ctxlearn.bayes.pairwise_prior import HalfPlaneAngle
 from ctxlearn.learners.metric import exclusive_cumsum
-from ctxlearn.tasks.base import VIOLATED
+from ctxlearn.tasks.base import VIOLATED, TaskFamily
 from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
+from ctxlearn.tasks.plane import HalfPlane, RotatedAmortization, Xor
 
 ROWS = 1024
 """Queries with their contexts computed at once."""
@@ -106,16 +108,29 @@ def thresholds(cuts: Tensor, low: float, high: float, extra: int = 0) -> Cells:
 
 
 class ThresholdOfSum(CellInference):
-    """`Amortization`: t = 1.w / sqrt(d), whose posterior given the x's is normal; any d and scale."""
+    """`Amortization`: t = 1.w / sqrt(d), whose posterior given the x's is normal; any d.
 
-    def __init__(self, family: Amortization) -> None:
-        self.family = family
+    Args:
+        scale: standard deviation of the inputs around their mean.
+        turn: degrees by which the rule's direction is turned, in the plane.
+    """
+
+    def __init__(self, scale: float, turn: float = 0.0) -> None:
+        self.scale, self.turn = scale, math.radians(turn)
 
     def cells(self, x: Tensor) -> Cells:
-        return thresholds(x.sum(-1) / x.shape[-1] ** 0.5, -math.inf, math.inf)
+        return thresholds(self._along(x), -math.inf, math.inf)
+
+    def _along(self, x: Tensor) -> Tensor:
+        """The coordinate u.x that decides."""
+        if self.turn == 0:
+            along: Tensor = x.sum(-1) / x.shape[-1] ** 0.5
+            return along
+        angle = math.pi / 4 + self.turn
+        return math.cos(angle) * x[..., 0] + math.sin(angle) * x[..., 1]
 
     def log_mass(self, cells: Cells, x: Tensor, every: bool) -> Tensor:
-        s2, d = self.family.scale**2, x.shape[-1]
+        s2, d = self.scale**2, x.shape[-1]
         n = running(torch.ones_like(x[..., 0]), every)
         total, squares = running(x, every), running(x.square().sum(-1), every)
         log_density: Tensor = -0.5 * (
@@ -123,7 +138,7 @@ class ThresholdOfSum(CellInference):
             + d * (1 + n / s2).log()
             + (squares - total.square().sum(-1) / (s2 + n)) / s2
         )
-        mean, deviation = total.sum(-1) / d**0.5 / (s2 + n), (s2 / (s2 + n)).sqrt()
+        mean, deviation = self._along(total) / (s2 + n), (s2 / (s2 + n)).sqrt()
 
         def standard(edge: Tensor) -> Tensor:
             z: Tensor = (edge[:, None, :] - mean[..., None]) / deviation[..., None]
@@ -168,21 +183,53 @@ class RadiusOnGrid(CellInference):
         return prior + (log_density + weight.log()).logsumexp(-1)
 
 
-class AngleOfHalfPlane(CellInference):
-    """`PairwiseMetric` with two classes in the plane: t = the angle of sum_k (w_0k - w_1k); x says nothing of it."""
+class Angle(CellInference):
+    """Families in the plane whose label is 0 where cos(t - m angle(x)) > 0, t a hidden angle of which x says nothing.
 
-    def __init__(self, family: PairwiseMetric) -> None:
-        self.family = family
-        self.prior = HalfPlaneAngle.of(family.n_per_class)
+    Args:
+        scale: standard deviation of the inputs.
+        turns: m: 1 for half-planes, 2 for exclusive or.
+        mass: the prior's probability of intervals [lower, upper] within [0, 2 pi]; uniform by default.
+    """
+
+    def __init__(self, scale: float, turns: int = 1, mass: Callable[[Tensor, Tensor], Tensor] | None = None) -> None:
+        self.scale, self.turns, self.mass = scale, turns, mass or _uniform_mass
 
     def cells(self, x: Tensor) -> Cells:
-        angle = torch.atan2(x[..., 1], x[..., 0])
+        angle = self.turns * torch.atan2(x[..., 1], x[..., 0])
         cuts = torch.cat([angle - math.pi / 2, angle + math.pi / 2], dim=1).remainder(2 * math.pi).sort(dim=1).values
         ends = torch.zeros_like(cuts[:, :1]), torch.full_like(cuts[:, :1], 2 * math.pi)
         lower, upper = torch.cat([ends[0], cuts], dim=1), torch.cat([cuts, ends[1]], dim=1)
         return Cells(lower, upper, ((lower + upper)[:, None, :] / 2 - angle[..., None]).cos() > 0)
 
     def log_mass(self, cells: Cells, x: Tensor, every: bool) -> Tensor:
-        squares = x.square().sum(-1) / (2 * self.family.scale**2)
-        log_density = running(-squares - math.log(2 * math.pi * self.family.scale**2), every)
-        return log_density[..., None] + self.prior.mass(cells.lower, cells.upper).log()[:, None]
+        squares = x.square().sum(-1) / (2 * self.scale**2)
+        log_density = running(-squares - math.log(2 * math.pi * self.scale**2), every)
+        return log_density[..., None] + self.mass(cells.lower, cells.upper).log()[:, None]
+
+
+def _uniform_mass(lower: Tensor, upper: Tensor) -> Tensor:
+    return (upper - lower) / (2 * math.pi)
+
+
+def exact_inference(family: TaskFamily) -> Inference | None:
+    """The exact posterior of a family, where one is known.
+
+    Exact forms hold for a class itself: a subclass may draw other tasks.
+    """
+    kind = type(family)
+    if kind is Amortization and isinstance(family, Amortization):
+        return ThresholdOfSum(family.scale)
+    if kind is RotatedAmortization and isinstance(family, RotatedAmortization) and family.turn is not None:
+        return ThresholdOfSum(family.scale, family.turn)
+    if kind is Radial and isinstance(family, Radial):
+        return RadiusOnGrid(family)
+    if (
+        kind is PairwiseMetric
+        and isinstance(family, PairwiseMetric)
+        and (family.n_features, family.n_classes) == (2, 2)
+    ):
+        return Angle(family.scale, mass=HalfPlaneAngle.of(family.n_per_class).mass)
+    if kind in (HalfPlane, Xor) and isinstance(family, HalfPlane | Xor):
+        return Angle(family.scale, turns=2 if kind is Xor else 1)
+    return None

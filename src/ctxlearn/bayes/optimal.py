@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ctxlearn.bayes.exact import AngleOfHalfPlane, RadiusOnGrid, ThresholdOfSum
+from ctxlearn.bayes.exact import exact_inference
 from ctxlearn.bayes.inference import Inference, Joint, MixtureInference
 from ctxlearn.bayes.linear_gaussian import LinearGaussian
 from ctxlearn.bayes.particles import PoolInference, check_parameters
@@ -18,7 +18,6 @@ from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.episodes import Parameters
 from ctxlearn.learners.base import Context, Learner
 from ctxlearn.tasks.base import Mixture, TaskFamily
-from ctxlearn.tasks.classification import Amortization, PairwiseMetric, Radial
 from ctxlearn.tasks.pool import Pool
 from ctxlearn.tasks.regression import LinearRegression
 from ctxlearn.threads import Workers, available_cores, one_thread_per_operator
@@ -35,7 +34,8 @@ class BayesOptimal(Learner):
     """The predictor that no learner can beat on tasks of a family: p(y_q | context, x_q), averaged over the posterior.
 
     The query's x is evidence too, each query on its own. Exact for `Amortization` and `Radial` (any d and scale),
-    two-class `PairwiseMetric` in the plane, a finite pool of tasks, and mixtures of these; for any other family with
+    two-class `PairwiseMetric` in the plane, `HalfPlane`, `Xor`, `RotatedAmortization` at one angle, finitely many tasks (a pool, or a
+    family with `hypotheses`), and mixtures of these; for any other family with
     `log_likelihood` and `log_prior` by importance sampling, then sequential Monte Carlo. A mixture's families are
     weighted by their evidence. For `LinearRegression` (and there alone in regression) the exact posterior mean. A label
     that a rule excludes counts e^-15 and not 0, so no context is impossible. Everything is computed
@@ -230,7 +230,6 @@ class BayesOptimal(Learner):
 
 
 def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) -> Inference:
-    # exact forms hold for a class itself; a subclass may draw other tasks
     kind = type(family)
     if kind is Mixture and isinstance(family, Mixture):
         parts = [_inference_of(part, exact, n_particles, seed) for part in family.families]
@@ -238,17 +237,13 @@ def _inference_of(family: TaskFamily, exact: bool, n_particles: int, seed: int) 
     if kind is Pool and isinstance(family, Pool):
         _check_likelihood(family.family, ("log_likelihood",))
         return PoolInference(family.family, family.parameters)
-    if exact and kind is Amortization and isinstance(family, Amortization):
-        return ThresholdOfSum(family)
-    if exact and kind is Radial and isinstance(family, Radial):
-        return RadiusOnGrid(family)
-    if (
-        exact
-        and kind is PairwiseMetric
-        and isinstance(family, PairwiseMetric)
-        and (family.n_features, family.n_classes) == (2, 2)
-    ):
-        return AngleOfHalfPlane(family)
+    every = family.hypotheses()
+    if every is not None:
+        _check_likelihood(family, ("log_likelihood", "log_prior"))
+        return PoolInference(family, every, weighted=True)
+    known = exact_inference(family) if exact else None
+    if known is not None:
+        return known
     _check_likelihood(family, ("log_likelihood", "log_prior"))
     return SequentialMonteCarlo(family, n_particles, seed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -125,20 +124,23 @@ def n_particles(parameters: Parameters) -> int:
 
 
 class PoolInference(Inference):
-    """Exact when the candidates are all tasks there are: a finite pool of equally likely parameters.
+    """Exact when the candidates are all tasks there are: a finite pool of parameters.
 
     Args:
         family: with `log_likelihood`.
         pool: parameters of P tasks, as `sample_parameters` gives them.
+        weighted: weigh them by the family's `log_prior`; otherwise they are equally likely.
     """
 
-    def __init__(self, family: TaskFamily, pool: Parameters) -> None:
+    def __init__(self, family: TaskFamily, pool: Parameters, weighted: bool = False) -> None:
         self.family, self.n_classes = family, family.n_classes or 0
         self.pool = as_particles(pool)
         self.size = n_particles(self.pool)
         if not self.size:
             raise ValueError("pool: expected the parameters of at least one task, got none")
         self.chunk = max(1, BLOCK // self.size)
+        equal = torch.zeros(1, self.size, dtype=torch.float64)
+        self.log_weights = (family.log_prior(self.pool) if weighted else equal).log_softmax(-1)
 
     def joint(self, x: Tensor, y: Tensor, query_x: Tensor) -> Joint:
         population = self._start(x)
@@ -158,7 +160,7 @@ class PoolInference(Inference):
         return exact(in_order(joints).log_p)
 
     def _start(self, x: Tensor) -> Population:
-        log_weights = x.new_full((len(x), self.size), -math.log(self.size))
+        log_weights = self.log_weights.to(x.device).expand(len(x), -1)
         return Population(self.family, to_device(self.pool, x.device), log_weights)
 
 

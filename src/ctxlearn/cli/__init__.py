@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "compare trained learners, and references, at every context length",
     "identify": "tell which algorithm a trained learner runs",
     "predict": "fill in a column of a table from rows in which it is known",
+    "playground": "place points on a plane in the browser and watch the learners",
     "list": "show the families, domains, learners, references and studies there are",
 }
 _MODULES = {
@@ -36,6 +37,7 @@ _MODULES = {
     "evaluate": "evaluate",
     "identify": "identify",
     "predict": "predict",
+    "playground": "playground",
     "list": "listing",
 }
 TRACEBACK = "CTXLEARN_TRACEBACK"

@@ -1,5 +1,6 @@
 """Evaluation: scores with intervals, and paired comparisons."""
 
+from ctxlearn.evaluation.bursty import context_or_weights
 from ctxlearn.evaluation.curves import (
     answer_prefixes,
     evaluate,
@@ -12,6 +13,7 @@ from ctxlearn.evaluation.hindsight import hindsight, hindsight_per_query
 
 __all__ = [
     "answer_prefixes",
+    "context_or_weights",
     "evaluate",
     "hindsight",
     "hindsight_per_query",

@@ -2,7 +2,8 @@
 
 from ctxlearn.identification.candidates import default_candidates
 from ctxlearn.identification.compare import identify
+from ctxlearn.identification.one_context import agreement
 from ctxlearn.identification.probes import Probes, draw_probes
 from ctxlearn.identification.result import Identification, Verdict
 
-__all__ = ["Identification", "Probes", "Verdict", "default_candidates", "draw_probes", "identify"]
+__all__ = ["Identification", "Probes", "Verdict", "agreement", "default_candidates", "draw_probes", "identify"]

@@ -79,11 +79,16 @@ def draw_probes(
         ValueError: a source with too few tasks or points; it says how many are needed.
     """
     generator = generator_for(seed, Stream.TEST, PROBES, n_context)
-    size = (n_contexts, n_context)
     if source is not None:
         x, y, queries = _from_source(source, n_context, n_contexts, n_queries, generator)
     else:
         x, y, queries = _drawn(n_context, n_contexts, n_queries, n_features, n_classes, generator)
+    return probes_of(x, y, queries, n_classes, generator)
+
+
+def probes_of(x: Tensor, y: Tensor, queries: Tensor, n_classes: int | None, generator: torch.Generator) -> Probes:
+    """Probes of given contexts x (B, n, *shape), y (B, n) and queries (B, q, *shape); the labels to change are drawn."""
+    n_contexts, n_context = y.shape
     influences = min(n_context, INFLUENCES)
     changed = y[:, None].repeat(1, influences, 1)
     here = torch.arange(influences)
@@ -92,7 +97,7 @@ def draw_probes(
     else:
         other = torch.randint(1, n_classes, (n_contexts, influences), generator=generator)
         changed[:, here, here] = (y[:, :influences] + other) % n_classes
-    shuffled = torch.rand(size, generator=generator).argsort(1)
+    shuffled = torch.rand((n_contexts, n_context), generator=generator).argsort(1)
     return Probes(x, y, queries, changed, shuffled, n_classes)
 
 

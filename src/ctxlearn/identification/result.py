@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ctxlearn.checks import describe
+from ctxlearn.pictures import axes_or_new
 from ctxlearn.storage import write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NONE = "none of these"
@@ -127,11 +129,22 @@ class Identification:
             )
         return "\n".join(lines)
 
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """A heat map: candidates by context lengths, the total in each cell, the best class framed.
+
+        Args:
+            axes: matplotlib's, to draw on; None makes new ones of a fitting size.
+        """
+        from ctxlearn.identification.plots import heat_map, size_of
+
+        return heat_map(self, axes_or_new(axes, size_of(self)))
+
     def figure(self) -> Figure:
-        """A heat map: candidates by context lengths, the total in each cell, the best class framed."""
+        """The heat map as a figure of its own, which pyplot knows nothing of."""
         from ctxlearn.identification.plots import heat_map
 
-        return heat_map(self)
+        figure: Any = heat_map(self).figure
+        return figure  # type: ignore[no-any-return]
 
     def facts(self) -> dict[str, Any]:
         """Everything but the table, as JSON-able data."""

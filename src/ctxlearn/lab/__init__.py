@@ -5,29 +5,22 @@ trains and measures what is missing, in one pool of jobs, and keeps it on disk u
 the `Numbers` into a `Page`: claims decided `together`, figures from tidy tables, and words.
 """
 
+from ctxlearn.colours import BLACK, BLUE, GREEN, GREY, LEMON, ORANGE, PINK, SKY, YELLOW
 from ctxlearn.jobs.calls import Call, Kept, call
+from ctxlearn.jobs.cells import Cell, Contestant, Contestants, Planned, answer, decision, score
 from ctxlearn.jobs.job import Job, run_job
 from ctxlearn.jobs.measurement import Key, Measurement
 from ctxlearn.jobs.pool import Executor, JobFailed
 from ctxlearn.jobs.store import Store
+from ctxlearn.jobs.sweep import Sweep, sweep
 from ctxlearn.jobs.trainings import Training
-from ctxlearn.lab.cells import Cell, Contestant, Contestants, Planned, answer, decision, score
 from ctxlearn.lab.claims import Claim, Says, held, tally, together
 from ctxlearn.lab.estimates import Estimate, Fact, Least, interval_of
 from ctxlearn.lab.page import Figure, Page, Section, Table, cell, count, percent
 from ctxlearn.lab.plots import (
-    BLACK,
-    BLUE,
     CHANCE,
     DOTTED,
-    GREEN,
-    GREY,
-    LEMON,
-    ORANGE,
-    PINK,
     RC,
-    SKY,
-    YELLOW,
     Style,
     draw_levels,
     draw_lines,
@@ -43,77 +36,23 @@ from ctxlearn.lab.plots import (
 from ctxlearn.lab.reproduction import StudyResult, reproduce_study
 from ctxlearn.lab.samples import NotPaired, Numbers, Paired, Samples, average, side_by_side
 from ctxlearn.lab.study import Study
-from ctxlearn.lab.sweep import Sweep, sweep
 from ctxlearn.lab.templates import page_from_template
 
-__all__ = [
-    "BLACK",
-    "BLUE",
-    "CHANCE",
-    "DOTTED",
-    "GREEN",
-    "GREY",
-    "LEMON",
-    "ORANGE",
-    "PINK",
-    "RC",
-    "SKY",
-    "YELLOW",
-    "Call",
-    "Cell",
-    "Claim",
-    "Contestant",
-    "Contestants",
-    "Estimate",
-    "Executor",
-    "Fact",
-    "Figure",
-    "Job",
-    "JobFailed",
-    "Kept",
-    "Key",
-    "Least",
-    "Measurement",
-    "NotPaired",
-    "Numbers",
-    "Page",
-    "Paired",
-    "Planned",
-    "Samples",
-    "Says",
-    "Section",
-    "Store",
-    "Study",
-    "StudyResult",
-    "Style",
-    "Sweep",
-    "Table",
-    "Training",
-    "answer",
-    "average",
-    "call",
-    "cell",
-    "count",
-    "decision",
-    "draw_levels",
-    "draw_lines",
-    "forest",
-    "grid",
-    "held",
-    "interval_of",
-    "interval_rows",
-    "label",
-    "legend_below",
-    "lines",
-    "name_axes",
-    "page_from_template",
-    "percent",
-    "reproduce_study",
-    "run_job",
-    "score",
+# fmt: off
+__all__ = [  # noqa: RUF022 (by what they are for)
+    # what is trained and measured
+    "Call", "Cell", "Contestant", "Contestants", "Executor", "Job", "JobFailed", "Kept", "Key", "Measurement",
+    "Planned", "Store", "Sweep", "Training", "answer", "call", "decision", "run_job", "score", "sweep",
+    # numbers and claims
+    "Claim", "Estimate", "Fact", "Least", "NotPaired", "Numbers", "Paired", "Samples", "Says", "average", "held",
+    "interval_of", "side_by_side", "tally", "together",
+    # pages
+    "Figure", "Page", "Section", "Table", "cell", "count", "page_from_template", "percent",
+    # figures
+    "BLACK", "BLUE", "CHANCE", "DOTTED", "GREEN", "GREY", "LEMON", "ORANGE", "PINK", "RC", "SKY", "YELLOW", "Style",
+    "draw_levels", "draw_lines", "forest", "grid", "interval_rows", "label", "legend_below", "lines", "name_axes",
     "shared_legend",
-    "side_by_side",
-    "sweep",
-    "tally",
-    "together",
+    # studies
+    "Study", "StudyResult", "reproduce_study",
 ]
+# fmt: on

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlearn.checks import check_choice
 from ctxlearn.evaluation.statistics import CLAIM_LEVEL, simultaneous_level, verdict
 from ctxlearn.lab.estimates import Estimate
+from ctxlearn.pictures import axes_or_new, draw_interval, free_axes, html_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ONE_SEED = " (this trained model; one seed)"
+SIZE = (4.5, 1.1)
+"""Of a claim's picture, in inches."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,17 @@ class Claim:
     n_tasks: int
     seeds: int
     group: str
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the value with its bounds and the threshold, on matplotlib's axes or new ones."""
+        axes = axes_or_new(axes, SIZE)
+        draw_interval(axes, self.value, self.low, self.high, self.threshold)
+        axes.set_title(f"{self.id}: {self.verdict}", loc="left", fontsize=10)
+        return axes
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the sentence, the verdict and the picture."""
+        return html_of(self.plot(free_axes(SIZE)), f"{self.claim} ({self.verdict})")
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, numbers rounded to what their interval can bear."""

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ctxlearn.colours import BLACK, BLUE, COLOURS, GREY
 from ctxlearn.lab.estimates import interval_of
 
 RC: Any = {
@@ -27,12 +28,6 @@ RC: Any = {
 }
 """How matplotlib draws and writes the figures."""
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart
-BLUE, SKY, ORANGE, YELLOW, GREEN, PINK, LEMON = (
-    "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#F0E442",
-)  # fmt: skip
-GREY, BLACK = "#999999", "#000000"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, LEMON)
 DOTTED: Any = (0, (1, 3))
 
 
@@ -174,20 +169,13 @@ def lines(
     log: str = "",
     title: Callable[[str], str] = str,
     size: tuple[float, float] = (3.6, 3.4),
-    legend: str = "below",
     legend_columns: int = 4,
 ) -> Figure:
-    """Panels side by side, one per value of a column, each with lines; see `draw_lines`.
+    """Panels side by side, one per value of a column, each with lines; the legend is below them.
 
     Args:
-        table: see `draw_lines`; with the column `panel` too.
-        x: see `draw_lines`.
-        by: see `draw_lines`.
+        table: as for `draw_lines`, with the column `panel` too; so are x, by, styles, spread, scale and apart.
         panel: column that tells panels apart; None draws one.
-        styles: see `draw_lines`.
-        spread: see `draw_lines`.
-        scale: see `draw_lines`.
-        apart: see `draw_lines`.
         levels: horizontal lines by name, at values that `scale` does not multiply; "chance" has its own look.
         x_label: with the unit.
         y_label: likewise.
@@ -195,22 +183,17 @@ def lines(
         log: axes that are logarithmic: "x", "y" or "xy".
         title: from a value of `panel` to a panel's title.
         size: of a panel, in inches.
-        legend: "below" the panels, or "inside" the first of them.
-        legend_columns: of a legend below.
+        legend_columns: of the legend.
     """
     panels = [None] if panel is None else list(dict.fromkeys(table[panel]))
-    extra = 0.0 if legend == "inside" else 0.5
-    figure, axes = grid(1, len(panels), size[0] * len(panels), size[1] + extra)
+    figure, axes = grid(1, len(panels), size[0] * len(panels), size[1] + 0.5)
     for axis, name in zip(axes[0], panels, strict=True):
         part = table if panel is None else table[table[panel] == name]
         draw_lines(axis, part, x=x, by=by, styles=styles, spread=spread, scale=scale, apart=apart)
         draw_levels(axis, levels or {}, styles)
         name_axes(axis, x_label, title="" if name is None else title(str(name)), y_range=y_range, log=log)
     axes[0][0].set_ylabel(y_label)
-    if legend == "inside":
-        axes[0][0].legend(fontsize=8)
-    else:
-        shared_legend(figure, axes[0][0], legend_columns)
+    shared_legend(figure, axes[0][0], legend_columns)
     return figure
 
 

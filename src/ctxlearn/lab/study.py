@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctxlearn.checks import describe
+from ctxlearn.jobs.cells import Planned
 from ctxlearn.jobs.trainings import Training
-from ctxlearn.lab.cells import Planned
 from ctxlearn.lab.page import Page
 from ctxlearn.lab.samples import Numbers
 

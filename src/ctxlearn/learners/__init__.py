@@ -19,6 +19,7 @@ from ctxlearn.learners.many_class import ManyClass
 from ctxlearn.learners.metric import MatchNet, ProtoNet
 from ctxlearn.learners.normalization import ContextScaled
 from ctxlearn.learners.quantiles import quantile_levels
+from ctxlearn.learners.recurrent import InContextRecurrent
 from ctxlearn.learners.transformer import InContextTransformer
 from ctxlearn.learners.wrapper import Committee, Wrapper
 
@@ -60,6 +61,7 @@ __all__ = [
     "Functional",
     "GradientAdaptation",
     "Guided",
+    "InContextRecurrent",
     "InContextTransformer",
     "KernelFeatures",
     "Learner",

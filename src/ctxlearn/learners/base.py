@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_features, check_inputs, check_int, check_labels, describe
 from ctxlearn.configurable import Configurable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 State = Any
 """What `adapt` makes of a context. Its form is the learner's own business."""
@@ -126,6 +129,24 @@ class Learner(Configurable, nn.Module, ABC):
         rows = [self.predict(self.adapt(x[:, :i], y[:, :i]), x[:, i : i + 1]) for i in range(x.shape[1])]
         return torch.cat(rows, dim=1)
 
+    def plot(self, context_x: Tensor, context_y: Tensor, axes: Axes | None = None) -> Axes:
+        """Draw what the learner makes of one context: regions of classes on the plane, or the curve of numbers above one input.
+
+        Regions are deeper in colour where the answer is surer, with a black line where it changes; a curve has bands of 50 %
+        and 90 % where the learner predicts a distribution.
+
+        Args:
+            context_x: points of one task, (n, 2), or (n, 1) for regression; n >= 1.
+            context_y: their labels, (n,).
+            axes: matplotlib's, to draw on; None makes new ones.
+
+        Raises:
+            ValueError: a context of another shape, or one that the learner cannot read.
+        """
+        from ctxlearn.learners.plots import draw_learner
+
+        return draw_learner(self, context_x, context_y, axes)
+
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
         """Mean cross-entropy in nats of logits (..., C) and labels (...), or mean squared error for regression."""
         if self.n_classes is None:
@@ -174,6 +195,18 @@ def evaluating(learner: nn.Module) -> Iterator[None]:
         yield
     finally:
         learner.train(mode)
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Computing with x in the precision it has, also in a training of mixed precision."""
+    kind = x.device.type
+    mixed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if mixed else nullcontext()
+
+
+def largest(x: Tensor, bound: int) -> int:
+    """The largest of integers x, or `bound` where there are no values to look at: in a graph that is traced, or without memory."""
+    return bound if x.is_meta or torch.compiler.is_compiling() else int(x.amax())
 
 
 def on_device_of(learner: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:

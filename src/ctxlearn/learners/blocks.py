@@ -113,6 +113,28 @@ class Block(nn.Module):
         hidden: Tensor = self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(z))))
         return z + hidden
 
+    def among(self, z: Tensor, n: int, last: bool = False) -> Tensor:
+        """Tokens (B, m, width) after the block, where all attend to the first n: `remember` and `forward` in fewer operations.
+
+        The norms' weights are put into the maps after them, whose gradients then cost nothing. Slots and `normalised` are not for this.
+
+        Args:
+            z: tokens before the block.
+            n: how many are attended to.
+            last: return those after the first n alone.
+        """
+        normed = _normed(self.attention_norm, z)
+        keys, values = (
+            self._heads(part) for part in _mapped(self.attention_norm, self.key_value, normed[:, :n]).chunk(2, -1)
+        )
+        if last:
+            z, normed = z[:, n:], normed[:, n:]
+        queries = self._heads(_mapped(self.attention_norm, self.query, normed))
+        mixed = self.mix(queries, Memory(keys, values, n), None, None, self.scale)
+        z = z + self.attention_out(mixed.transpose(1, 2).flatten(2))
+        hidden: Tensor = self.mlp_out(self.activation(_mapped(self.mlp_norm, self.mlp_in, _normed(self.mlp_norm, z))))
+        return z + hidden
+
     def _keys_values(self, normed: Tensor) -> Memory:
         keys, values = self.key_value(normed).chunk(2, dim=-1)
         return Memory(self._unit(self._heads(keys)), self._heads(values), normed.shape[1])
@@ -122,3 +144,15 @@ class Block(nn.Module):
 
     def _heads(self, z: Tensor) -> Tensor:
         return z.view(*z.shape[:2], self.heads, z.shape[2] // self.heads).transpose(1, 2)
+
+
+def _normed(norm: nn.Module, z: Tensor) -> Tensor:
+    """What a norm makes of z before its weights."""
+    return F.layer_norm(z, norm.normalized_shape, eps=norm.eps) if isinstance(norm, nn.LayerNorm) else z
+
+
+def _mapped(norm: nn.Module, linear: nn.Linear, normed: Tensor) -> Tensor:
+    """A norm's weights and a linear map after it, as one map."""
+    if not isinstance(norm, nn.LayerNorm):
+        return F.linear(normed, linear.weight, linear.bias)
+    return F.linear(normed, linear.weight * norm.weight, linear.bias + (linear.weight * norm.bias).sum(1))

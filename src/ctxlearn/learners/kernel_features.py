@@ -71,7 +71,7 @@ class KernelFeatures(Wrapper):
         for kernel, penalty in ADVISERS:
             stop_if_nobody_waits()
             with solving("context_x"):
-                weighed, left_out = _regression(kernel, penalty, points, labels)
+                weighed, left_out = regress(kernel, penalty, points, labels)
             weights.append(weighed)
             advice.append(left_out)
         inner = self.learner.adapt(torch.cat([x, *(a.to(x.dtype) for a in advice)], dim=-1), y)
@@ -81,7 +81,7 @@ class KernelFeatures(Wrapper):
         x = self.check_query(query_x, n_tasks=len(state.points))
         points = without_gaps(x)
         advice = [
-            _predicted(kernel, points, state.points, weights).to(x.dtype)
+            regressed(kernel, points, state.points, weights).to(x.dtype)
             for (kernel, _), weights in zip(ADVISERS, state.weights, strict=True)
         ]
         return method(state.inner, torch.cat([x, *advice], dim=-1))
@@ -101,7 +101,7 @@ def kernel_values(kind: str, x: Tensor, z: Tensor) -> Tensor:
     return (2 * inner - squares).exp() + 1
 
 
-def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def regress(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Kernel ridge regression on contexts.
 
     Args:
@@ -115,7 +115,7 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
     """
     n = points.shape[1]
     if n <= LONG:
-        return _by_pairs(kernel, penalty, points, labels)
+        return _by_pairs(kernel_values(kernel, points, points), penalty, labels)
     if kernel == "linear":
         _, weights, left_out = _by_coefficients(penalty, points, labels, _with_one)
         return weights, left_out
@@ -134,7 +134,7 @@ def _regression(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> 
     return weights, left_out
 
 
-def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+def regressed(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tensor:
     """What regressions predict for x (B, m, d), (B, m, k); of so many pairs at a time that memory is linear in m and n."""
     size = max(1, LONG**2 // max(1, points.shape[1]))
     if x.shape[1] <= size:
@@ -146,11 +146,28 @@ def _predicted(kernel: str, x: Tensor, points: Tensor, weights: Tensor) -> Tenso
     return torch.cat(found, dim=1)
 
 
-def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """`_regression` by the matrix of all pairs of points."""
-    gram = kernel_values(kernel, points, points)
-    gram = gram + penalty * _identity(gram.shape[1], gram)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)) if gram.shape[1] else gram
+def regress_features(penalty: float, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regression on features of contexts (B, n, m): their weights (B, m, k), and what is predicted of each point without it."""
+    if features.shape[1] > features.shape[2]:
+        coefficients, _, left_out = _by_coefficients(penalty, features, labels, lambda some: some)
+        return coefficients, left_out
+    weights, left_out = _by_pairs(features @ features.mT, penalty, labels)
+    return features.mT @ weights, left_out
+
+
+def inverse_of(matrices: Tensor) -> Tensor:
+    """Inverses of positive definite matrices (..., m, m)."""
+    root = torch.linalg.cholesky(matrices)
+    if not matrices.is_cuda:
+        return torch.cholesky_inverse(root) if matrices.shape[-1] else matrices
+    # there, torch's takes the matrices one after the other
+    half: Tensor = torch.linalg.solve_triangular(root, _identity(root.shape[-1], root).expand_as(root), upper=False)
+    return half.mT @ half
+
+
+def _by_pairs(gram: Tensor, penalty: float, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """`regress` by the kernel's values for all pairs of points."""
+    inverse = inverse_of(gram + penalty * _identity(gram.shape[1], gram))
     weights = inverse @ labels
     return weights, labels - weights / inverse.diagonal(dim1=1, dim2=2)[..., None]
 
@@ -158,10 +175,10 @@ def _by_pairs(kernel: str, penalty: float, points: Tensor, labels: Tensor) -> tu
 def _by_coefficients(
     penalty: float, points: Tensor, labels: Tensor, features: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`_regression` on m features of the points (B, n, m), of which the kernel is the inner product; some points at a time.
+    """`regress` on m features of the points (B, n, m), of which the kernel is the inner product; some points at a time.
 
     Returns:
-        The m coefficients (B, m, k); and what `_regression` returns.
+        The m coefficients (B, m, k); and what `regress` returns.
     """
     gram = moments = torch.zeros((), dtype=points.dtype, device=points.device)
     for some, told in _in_pieces(points, labels):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ctxlearn.checks import describe
-from ctxlearn.learners.base import Learner, State, one_hot
+from ctxlearn.learners.base import Learner, State, full_precision, one_hot
 from ctxlearn.learners.outliers import find_inliers
 from ctxlearn.learners.wrapper import Method, Wrapper, expect_learner
 
@@ -100,7 +100,7 @@ class ContextScaled(Wrapper):
         if self.n_classes is None and y.shape[1]:
             centre, scale, y = _scaled_labels(y)
         relevance = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, x.dtype)
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(x):
             scaling = _scaling(x, relevance if self.sort else None)
         return ScaledContext(self.learner.adapt(self._scaled(scaling, x), y), scaling, centre, scale)
 

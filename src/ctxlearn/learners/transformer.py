@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ctxlearn.checks import check_choice, check_int, describe
 from ctxlearn.learners.attention import Memory
-from ctxlearn.learners.base import Learner, one_hot
+from ctxlearn.learners.base import full_precision
 from ctxlearn.learners.blocks import Block, BlockConfig
 from ctxlearn.learners.encoders import Encoder
 from ctxlearn.learners.quantiles import QUANTILES, pinball
+from ctxlearn.learners.tokens import TokenLearner
 from ctxlearn.seeding import initial_weights
 
 DEEPEST = 10_000
@@ -36,7 +37,7 @@ class Read(NamedTuple):
     n_points: int
 
 
-class InContextTransformer(Learner):
+class InContextTransformer(TokenLearner):
     """A transformer that reads labelled points and answers for new ones in one pass.
 
     Tokens are Linear([encoder(x), label, is_query]). A label is one-hot, the value itself for regression. Merged
@@ -118,8 +119,6 @@ class InContextTransformer(Learner):
                 " which label belongs to which input"
             )
         self._tokens_per_point = 2 if tokens == "interleaved" else 1
-        self._n_labels = 1 if self.n_classes is None else self.n_classes
-        self.label_codes: Tensor | None
         self.register_buffer(
             "label_codes", _simplex(self._n_labels) if labels == "equiangular" else None, persistent=False
         )
@@ -180,6 +179,30 @@ class InContextTransformer(Learner):
             z = block(z, memory._replace(n_tokens=counted), itself=itself)
         return self._read(z)
 
+    def answer_together(self, context_x: Tensor, context_y: Tensor, query_x: Tensor) -> Tensor:
+        """`predict_for_loss` after `adapt`, contexts and queries in one pass: half as many operations, for training on accelerators.
+
+        Args:
+            context_x: (B, n, *shape), n >= 1.
+            context_y: (B, n).
+            query_x: (B, q, *shape).
+
+        Raises:
+            ValueError: a mask other than "context", positions, or blocks with slots or normalised queries and keys.
+        """
+        plain = self.mask == "context" and self.positions is None
+        if not plain or any(block.memory or block.normalised for block in self.block_configs):
+            raise ValueError(
+                'mask: expected "context", no positions, and blocks without memory or normalised=True to answer in one pass'
+            )
+        context_x, context_y = self.check_context(context_x, context_y)
+        query_x = self.check_query(query_x, n_tasks=len(context_x))
+        context = self._context_tokens(context_x, context_y)
+        z = torch.cat([context, self._query_tokens(query_x)], dim=1)
+        for i, block in enumerate(self._blocks):
+            z = block.among(z, context.shape[1], last=i + 1 == len(self.blocks))
+        return self._read(z)
+
     def predict_prefixes(self, x: Tensor, y: Tensor) -> Tensor:
         if self.mask != "causal":
             return super().predict_prefixes(x, y)
@@ -215,26 +238,6 @@ class InContextTransformer(Learner):
                 " a larger max_points must be trained"
             )
 
-    def _context_tokens(self, x: Tensor, y: Tensor) -> Tensor:
-        """Points (B, n) with their labels as tokens (B, T, width)."""
-        vectors = self.encoder(x)
-        label = y[..., None] if self.n_classes is None else one_hot(y, self.n_classes, vectors.dtype)
-        if self.label_codes is not None:
-            label = label @ self.label_codes.to(label.dtype)
-        if self.tokens == "merged":
-            return self._embed(vectors, label, is_query=0.0)
-        pairs = [self._query_tokens(x), self._embed(torch.zeros_like(vectors), label, is_query=0.0)]
-        return torch.stack(pairs, dim=2).flatten(1, 2)
-
-    def _query_tokens(self, x: Tensor) -> Tensor:
-        """Points (B, q) without labels as tokens (B, q, width)."""
-        return self._embed(self.encoder(x), x.new_zeros(*x.shape[:2], self._n_labels), is_query=1.0)
-
-    def _embed(self, vectors: Tensor, label: Tensor, is_query: float) -> Tensor:
-        flag = vectors.new_full((*vectors.shape[:2], 1), is_query)
-        tokens: Tensor = self.embed(torch.cat([vectors, label, flag], dim=-1))
-        return tokens
-
     def _placed(self, tokens: Tensor, place: int | None = None) -> Tensor:
         """Tokens with their positions: their order, or all at one place of the sequence."""
         if self.positions is None:
@@ -251,7 +254,8 @@ class InContextTransformer(Learner):
         return z[:, -1].view(n_tasks, n_queries, self.width)
 
     def _read(self, z: Tensor) -> Tensor:
-        out: Tensor = self.out(self.out_norm(z))
+        with full_precision(z):
+            out: Tensor = self.out(self.out_norm(z))
         if self.label_codes is not None:
             out = out @ self.label_codes.to(out.dtype)  # the codes are symmetric
         if self.readout == "log":

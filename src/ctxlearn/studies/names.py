@@ -11,6 +11,8 @@ STUDIES = {
     "techniques": "do augmentation, hard-task mining, weight averaging and ensembles of tasks and learners help as they do of"
     " samples?",
     "images": "Appendix H: does an in-context model learn to read new scripts from one or five examples a character?",
+    "beyond": "is in-context learning a choice among known algorithms, whatever the number of families it is trained on?",
+    "architectures": "is it attention? a GRU, a selective state-space model, gated linear attention and the delta rule beside it",
     "diversity": "how many distinct training tasks turn memorising into learning?",
     "language": "which algorithm does a language model run on the examples in its prompt, and what does training on tasks make of it?",
     "tables": "real tables with few labelled rows: is the model that comes with the package better than scikit-learn's classifiers?",

@@ -84,7 +84,6 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
         name: lab.call(selection, list(members.values()), list(FAMILIES.values()), rule, soft)
         for name, (rule, soft) in SELECTORS.items()
     }
-    selector = {SELECTOR: selectors[SELECTOR]}
 
     def bayes(family: TaskFamily) -> dict[str, BayesOptimal]:
         return {BAYES_MIXTURE: BayesOptimal(mixture()), BAYES_FAMILY: BayesOptimal(family)}
@@ -98,8 +97,8 @@ def plan(sizes: Sizes, seed: int) -> list[lab.Planned]:
     for place, family in FAMILIES.items():
         for scale in sizes.scales:
             shifted = with_argument(family, "scale", scale)
-            contestants = {ICL: models[ICL], CAUSAL: models[CAUSAL], **selector, **bayes(shifted)}
-            planned.append(lab.Cell((f"{scale:g}", place), shifted, contestants, seed, sizes.shift_tasks, n_points))
+            compared = {ICL: models[ICL], CAUSAL: models[CAUSAL], SELECTOR: selectors[SELECTOR], **bayes(shifted)}
+            planned.append(lab.Cell((f"{scale:g}", place), shifted, compared, seed, sizes.shift_tasks, n_points))
     if seed == 0:
         shown = {
             "in-context transformer": models[ICL],

@@ -99,6 +99,13 @@ class TaskFamily(Configurable, ABC):
         """Log-density of the prior up to a constant, (B or 1, P), of parameters with these two leading axes. Optional."""
         raise self.without_likelihood()
 
+    def hypotheses(self) -> Parameters:
+        """Every task there is, as `sample_parameters` gives them, where they are finitely many; None where not. Optional.
+
+        Their probabilities are those of `log_prior`, and `BayesOptimal` enumerates them.
+        """
+        return None
+
     def sample_unconstrained(self, n_tasks: int, *, generator: torch.Generator) -> Parameters:
         """Draw from the prior in the form that `log_prior` is a density of, and a random walk can move.
 

@@ -104,15 +104,17 @@ class _Tables(TaskFamily):
             rows = (mechanism == k).nonzero()[:, 0]
             if not len(rows):
                 continue
-            own = select(parameters, rows)
+            if name == "graph":
+                x[rows], scores[rows] = draw_graph(select(parameters["graph"], rows), n_points, generator)
+                continue
+            inputs = select(parameters["inputs"], rows)
             if name == "clusters":
-                shares = own["labels"]["log_shares"]
-                x[rows], scores[rows] = draw_clusters(own["clusters"], own["inputs"], shares, n_points, generator)
-            elif name == "graph":
-                x[rows], scores[rows] = draw_graph(own["graph"], n_points, generator)
+                clusters, shares = select([parameters["clusters"], parameters["labels"]["log_shares"]], rows)
+                x[rows], scores[rows] = draw_clusters(clusters, inputs, shares, n_points, generator)
             else:
-                inputs = quantised(own["columns"], draw_inputs(own["inputs"], n_points, generator))
-                x[rows], scores[rows] = inputs, MECHANISMS[name].scores(own["functions"][name], inputs)
+                columns, function = select([parameters["columns"], parameters["functions"][name]], rows)
+                x[rows] = drawn = quantised(columns, draw_inputs(inputs, n_points, generator))
+                scores[rows] = MECHANISMS[name].scores(function, drawn)
         return x, scores
 
     def _is_functional(self, mechanism: Tensor) -> Tensor:
