@@ -135,7 +135,7 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == ["reproduce", "train", "sweep", "evaluate", "identify", "predict", "list"]
+    assert list(COMMANDS) == ["reproduce", "train", "sweep", "evaluate", "identify", "predict", "playground", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs", "--cluster"}
     assert found["list"] == {"--help"}
