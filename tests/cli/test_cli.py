@@ -144,7 +144,7 @@ def test_options_are_frozen(monkeypatch):
     expected = {"--help", "--config", "--print_config", "--learner", "--family", "--source", "--objective", "--out"}
     assert options_of(train.build_parser(None)) == expected | training
     given = train.Given(train.base_classes(), train.known_keys())
-    assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--initial_weights", "--version"}
+    assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--version", "--initial_weights"}
 
     expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--out"}
     assert options_of(evaluate.build_parser(None)) == expected
@@ -164,7 +164,7 @@ def test_options_are_frozen(monkeypatch):
         "--trust",
     }
     expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
-    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
+    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet", "--language"}
     assert options_of(predict.build_parser()) == expected
 
 
