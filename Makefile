@@ -8,7 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-cluster browser release-check lint bench models glyphs clean
+.PHONY: demo test test-cluster browser docs tutorials release-check lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -27,6 +27,17 @@ browser: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m pytest -m browser tests/playground
 	$(BIN)/python -m benchmarks.drag
+
+# the site, in build/site: every link is checked, and nothing is fetched when it is read
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python tools/reference_pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# executes the notebooks of docs/tutorials in place
+tutorials: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python tools/notebooks.py
 
 # builds wheel and sdist into dist/, and uses them as somebody without this checkout would
 release-check: $(INSTALLED)

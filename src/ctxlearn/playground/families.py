@@ -13,14 +13,26 @@ from ctxlearn.playground.state import MOST_POINTS, Point, State
 from ctxlearn.seeding import Stream, generator_for
 from ctxlearn.tasks import (
     Amortization,
+    Band,
+    Checkerboard,
+    Circle,
     ClassPrototype,
     DecisionTree,
+    HalfPlane,
     LinearRegression,
     Mixture,
+    OffsetHalfPlane,
     PairwiseMetric,
+    QuadraticForm,
     Radial,
+    RotatedAmortization,
+    RotatedEllipse,
+    Stripes,
     TaskFamily,
+    TwoBumps,
     TwoLayerNetwork,
+    Wedge,
+    Xor,
 )
 
 FRESH = 400
@@ -58,6 +70,20 @@ FAMILIES = {
         "one of the first three",
         2,
         lambda _: Mixture([PairwiseMetric(), ClassPrototype(), Amortization()]),
+    ),
+    "HalfPlane": FamilyChoice("classes", "a half-plane through the origin", 2, lambda _: HalfPlane()),
+    "OffsetHalfPlane": FamilyChoice("classes", "a half-plane that passes the origin", 2, lambda _: OffsetHalfPlane()),
+    "Wedge": FamilyChoice("classes", "a wedge with its tip at the origin", 2, lambda _: Wedge()),
+    "Xor": FamilyChoice("classes", "opposite quadrants share a class", 2, lambda _: Xor()),
+    "Band": FamilyChoice("classes", "between two parallel lines", 2, lambda _: Band()),
+    "Stripes": FamilyChoice("classes", "parallel stripes", 2, lambda _: Stripes()),
+    "Checkerboard": FamilyChoice("classes", "a checkerboard at an angle", 2, lambda _: Checkerboard()),
+    "QuadraticForm": FamilyChoice("classes", "a random conic section", 2, lambda _: QuadraticForm()),
+    "Circle": FamilyChoice("classes", "inside or outside a circle near the origin", 2, lambda _: Circle()),
+    "RotatedEllipse": FamilyChoice("classes", "inside or outside an ellipse", 2, lambda _: RotatedEllipse()),
+    "TwoBumps": FamilyChoice("classes", "near either of two places", 2, lambda _: TwoBumps()),
+    "RotatedAmortization": FamilyChoice(
+        "classes", "a half-plane through the hidden mean", 2, lambda _: RotatedAmortization()
     ),
     "LinearRegression": FamilyChoice("numbers", "a line with noise", None, lambda _: LinearRegression(1, noise=0.5)),
     "TwoLayerNetwork": FamilyChoice("numbers", "a bent line", None, lambda _: TwoLayerNetwork(1, noise=0.2)),

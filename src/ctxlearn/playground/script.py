@@ -126,10 +126,15 @@ def repr_of(model: Any) -> str:
 def _imports(code: str) -> list[str]:
     homes: dict[str, list[str]] = {}
     for name in sorted(set(re.findall(r"\b(?:[A-Z]\w+|load)(?=\()", code))):
-        home = next((home for home in _HOMES if name in dir(import_module(home))), None)
+        home = next((home for home in _HOMES if name in _names_of(home)), None)
         if home is not None:
             homes.setdefault(home, []).append(name)
     return [f"from {home} import {', '.join(names)}" for home, names in sorted(homes.items())]
+
+
+def _names_of(home: str) -> set[str]:
+    module = import_module(home)
+    return {*dir(module), *getattr(module, "__all__", ())}  # some are loaded when first used
 
 
 def _rounded(values: Any) -> Any:
