@@ -8,7 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test browser docs tutorials release-check lint bench models glyphs clean
+.PHONY: demo test test-cluster browser docs tutorials release-check lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -16,6 +16,11 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# studies on a Ray cluster of several nodes on this machine, and on a server of S3: in addition, since they need more packages
+test-cluster: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster-test]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/jobs/test_cluster.py
 
 # the playground in a real browser; needs Chromium: apt-get install chromium
 browser: $(INSTALLED)

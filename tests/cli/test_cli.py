@@ -139,7 +139,7 @@ def test_options_are_frozen(monkeypatch):
         *("reproduce", "train", "sweep", "evaluate", "identify", "predict", "playground", "list"),
     ]
     found = reproduce_and_list_options(monkeypatch)
-    assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs"}
+    assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs", "--cluster"}
     assert found["list"] == {"--help"}
     assert options_of(playground.build_parser()) == {"--help", "--run", "--port", "--no-browser", "--trust"}
 
@@ -147,7 +147,7 @@ def test_options_are_frozen(monkeypatch):
     expected = {"--help", "--config", "--print_config", "--learner", "--family", "--source", "--objective", "--out"}
     assert options_of(train.build_parser(None)) == expected | training
     given = train.Given(train.base_classes(), train.known_keys())
-    assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--initial_weights"}
+    assert options_of(train.build_parser(given)) == expected | training | {"--hash", "--version", "--initial_weights"}
 
     expected = {"--help", "--family", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--out"}
     assert options_of(evaluate.build_parser(None)) == expected
@@ -190,13 +190,20 @@ def test_reproduce_passes_everything_on_and_shows_the_claims(monkeypatch, capsys
 
     monkeypatch.setattr(ctxlearn.studies, "reproduce", reproduce, raising=False)
     text = shown(capsys, "reproduce", "optimal")
-    assert calls.pop() == ("optimal", {"profile": None, "seeds": 1, "jobs": None, "out": None, "runs": None})
+    assert calls.pop() == (
+        "optimal",
+        {"profile": None, "seeds": 1, "jobs": None, "out": None, "runs": None, "cluster": None},
+    )
     lines = text.splitlines()
     assert lines[-1] == str(tmp_path / "report.html")
     assert lines[1].split() == ["undecided", "icl-wins", "1.25", "[-0.5,", "3]", ">", "0"]
     assert lines[2].split()[:3] == ["holds", "b", "0"]
-    shown(capsys, "reproduce", "optimal", "--profile", "smoke", "--seeds", "3", "--jobs=2", "--out", "a", "--runs", "r")
-    assert calls.pop() == ("optimal", {"profile": "smoke", "seeds": 3, "jobs": 2, "out": "a", "runs": "r"})
+    given = "reproduce optimal --profile smoke --seeds 3 --jobs=2 --out a --runs r --cluster ray"
+    shown(capsys, *given.split())
+    assert calls.pop() == (
+        "optimal",
+        {"profile": "smoke", "seeds": 3, "jobs": 2, "out": "a", "runs": "r", "cluster": "ray"},
+    )
 
 
 @pytest.mark.parametrize(

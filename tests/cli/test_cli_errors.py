@@ -145,6 +145,14 @@ def test_arguments_that_a_class_needs_are_named(capsys):
             "PairwiseMetrik}",
             ": family.families: there is no class PairwiseMetrik; did you mean Pair",
         ),
+        *(
+            (
+                "ClassPrototype]",
+                f"{path}]",
+                f": family.families: expected a class, got {path}; settings may name nothing of ",
+            )
+            for path in ("os.system", "subprocess.run", "builtins.eval", "shutil.rmtree", "importlib.import_module")
+        ),
         ("PairwiseMetric}", "PairwiseMetric, init_args: {scal: 1}}", ": family.init_args.families.init_args.scal: "),
         ("PairwiseMetric}", "mine.Half}", ": family.init_args.families.class_path: mine.Half lacks the method sample_"),
         ("families:", "familes:", ": family.init_args.familes: unknown key of Mixture; did you mean families?"),

@@ -32,7 +32,7 @@ def models(tmp_path_factory):
         family = ctxlearn.tasks.ClassPrototype(4, 3) if n_classes else ctxlearn.tasks.LinearRegression(n_features=4)
         source = FamilySource(family, n_tasks=2, n_points=6)
         learner = untrained(4, n_classes, width=8)
-        small(folder / name, learner=learner, source=source, steps=1, warmup_steps=0, tasks_per_step=2)
+        small(folder / name, learner=learner, source=source, steps=1, warmup_steps=0, tasks_per_step=4, n_points=6)
     return {name: str(folder / name) for name in ("classifier", "regressor")}
 
 

@@ -11,9 +11,11 @@ from ctxlearn.inner_loop.functional import DifferentiableAttention
 from ctxlearn.learners import (
     BlockConfig,
     ContextScaled,
+    Guided,
     InContextTransformer,
     KernelFeatures,
     MissingAware,
+    advice,
     attention,
     kernel_features,
 )
@@ -34,6 +36,15 @@ def transformer(**form):
 
 
 def shipped_form(n_features=4, n_classes=2):
+    kinds = tuple(advice.KINDS)
+    told = n_features + advice.n_told(kinds, n_classes)
+    inner = InContextTransformer(
+        told, n_classes, width=8, depth=2, heads=2, encoder=MissingAware(told, 8), readout="linear"
+    )
+    return ContextScaled(Guided(inner, n_features, n_features, kinds)).eval()
+
+
+def advised_form(n_features=4, n_classes=2):
     told = n_features + 3 * n_classes
     inner = InContextTransformer(
         told, n_classes, width=8, depth=2, heads=2, encoder=MissingAware(told, 8), readout="linear"
@@ -98,18 +109,18 @@ def test_advice_of_long_contexts(kernel, monkeypatch):
     labels = torch.sin(points) + 0.1 * torch.randn(2, 300, 3, generator=generator, dtype=torch.float64)
     labels[..., 0] = points @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     penalty = dict(kernel_features.ADVISERS)[kernel]
-    weights, left_out = kernel_features._regression(kernel, penalty, points, labels)
+    weights, left_out = kernel_features.regress(kernel, penalty, points, labels)
     monkeypatch.setattr(kernel_features, "LONG", 64)
     monkeypatch.setattr(kernel_features, "CENTRES", 150)
-    in_parts, left_out_in_parts = kernel_features._regression(kernel, penalty, points, labels)
+    in_parts, left_out_in_parts = kernel_features.regress(kernel, penalty, points, labels)
     asked = torch.randn(2, 500, 3, generator=generator, dtype=torch.float64)
-    told, told_in_parts = (kernel_features._predicted(kernel, asked, points, w) for w in (weights, in_parts))
+    told, told_in_parts = (kernel_features.regressed(kernel, asked, points, w) for w in (weights, in_parts))
     allowed = 1e-8 if kernel == "linear" else 0.05
     assert (told - told_in_parts).square().mean().sqrt() < allowed
     assert (left_out - left_out_in_parts).square().mean().sqrt() < allowed
     monkeypatch.setattr(kernel_features, "CENTRES", 300)  # at every point, it is the regression itself
-    in_parts, left_out_in_parts = kernel_features._regression(kernel, penalty, points, labels)
-    torch.testing.assert_close(kernel_features._predicted(kernel, asked, points, in_parts), told, rtol=0, atol=1e-4)
+    in_parts, left_out_in_parts = kernel_features.regress(kernel, penalty, points, labels)
+    torch.testing.assert_close(kernel_features.regressed(kernel, asked, points, in_parts), told, rtol=0, atol=1e-4)
     torch.testing.assert_close(left_out_in_parts, left_out, rtol=0, atol=1e-4)
 
 
@@ -121,7 +132,9 @@ def test_equal_points_are_no_trouble_in_a_long_context(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "make", [transformer, lambda: transformer(mask="causal"), shipped_form], ids=["set", "causal", "shipped form"]
+    "make",
+    [transformer, lambda: transformer(mask="causal"), advised_form, shipped_form],
+    ids=["set", "causal", "advised", "shipped form"],
 )
 @pytest.mark.parametrize("fused", [True, False])
 def test_memory_is_linear_in_the_context(make, fused, monkeypatch):

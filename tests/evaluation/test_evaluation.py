@@ -226,3 +226,4 @@ def test_queries_are_scored_from_the_first_points_alone_whatever_the_threads():
         right = learner(tasks.x[:, :5], tasks.y[:, :5], tasks.x[:, 9:]).argmax(-1) == tasks.y[:, 9:]
     assert np.allclose(found, right.double().mean(1).numpy())
     assert np.array_equal(found, score_queries(learner, tasks, 5, 3, threads=2))
+    assert np.allclose(found, score_queries(learner, tasks, 5, 3, chunk=64), rtol=0, atol=1e-12)

@@ -275,6 +275,20 @@ def test_claims_are_counted_in_whole_sentences_and_an_unbounded_one_is_said_to_b
     assert "1000000" not in page
 
 
+@pytest.mark.parametrize(("seeds", "groups"), [(1, 1), (2, 3), (3, 2)])
+def test_a_page_says_what_its_claims_mean_together_and_that_two_seeds_decide_almost_nothing(seeds, groups, tmp_path):
+    def decided(*given):
+        says = Says("a", "s", "u", gap(np.random.default_rng(0).normal(size=(seeds, 9)), range(seeds)))
+        claims = [claim for i in range(groups) for claim in together(f"g{i}", [replace(says, id=f"a{i}")])]
+        return replace(present(*given), claims=claims)
+
+    study = Study("words", STUDY.profiles, plan, decided)
+    page = reproduce_study(study, jobs=1, out=tmp_path, progress=False).report.read_text()
+    assert (f"all {groups} claims in {groups} groups" in page) == (groups > 1)
+    assert (f"in up to {5 * groups} % of such pages" in page) == (groups > 1)
+    assert ("almost nothing can be decided" in page) == (seeds == 2)
+
+
 def test_differences_are_taken_of_the_same_seeds_and_tasks_only():
     first = gap([[1, 2, 3], [4, 5, 6]], (0, 1), ("a", "b"))
     assert (first - first).values.tolist() == [[0, 0, 0], [0, 0, 0]]

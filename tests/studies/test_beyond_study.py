@@ -67,6 +67,14 @@ def test_a_model_of_one_family_is_its_specialist_and_all_learners_of_a_place_see
     assert all(len(pairings) == 1 for pairings in by_place.values())
 
 
+def test_a_model_is_trained_for_as_long_as_its_specialists_together():
+    sizes = PROFILES["quick"]
+    for count in sizes.counts:
+        families = draw_of(0).trained_on[:count]
+        own = [candidates(sizes, families, 0)[name] for name in families]
+        assert training(sizes, "in-context", families, 0).config.steps == sum(one.config.steps for one in own)
+
+
 def test_the_smoke_study_has_a_page_with_its_map_and_results_of_every_learner(smoke):
     page = (smoke.folder / "report.html").read_text()
     assert "its numbers mean nothing" in page

@@ -44,7 +44,7 @@ def test_every_file_is_written_and_the_page_says_that_its_numbers_mean_nothing(s
 def test_every_claim_has_a_verdict_that_follows_from_its_bounds(smoke):
     found = json.loads((smoke.folder / "claims.json").read_text())
     assert {c["id"] for c in found} == {
-        "there-is-a-plateau", "faster", "faster-by-a-quarter", "faster-than-random-order", "faster-than-anti-curriculum",
+        "there-is-a-plateau", "faster", "faster-by-a-quarter", "faster-at-best-rates", "faster-than-random-order", "faster-than-anti-curriculum",
         "set-model-not-faster", "classification-faster", "better-in-the-end",
     }  # fmt: skip
     for claim in found:
@@ -186,10 +186,10 @@ def made_up(fall, *, spread=0.0, settings=QUICK, end=None):
     """Measurements where an arm's error falls in a straight line to 0 within `fall[setting, arm]` steps."""
     rng = np.random.default_rng(0)
     steps, errors, by_length = {}, {}, {}
-    for setting, sizes in settings.settings.items():
+    for setting, sizes in settings.trained.items():
         steps[setting] = np.arange(sizes.keep_every, sizes.steps + 1, sizes.keep_every)
         for arm, n_seeds in sizes.arms.items():
-            slow = fall[setting, arm] * np.exp(spread * rng.normal(size=n_seeds))
+            slow = fall.get((setting, arm), fall[INTERLEAVED, arm]) * np.exp(spread * rng.normal(size=n_seeds))
             curve = np.clip(1 - steps[setting] / slow[:, None], 0, 1)
             lengths = np.repeat(curve[:, -1, None, None], 8, 1) * np.ones(settings.n_points)
             errors[setting, arm] = paired(np.repeat(curve[:, None], 8, 1))
@@ -199,9 +199,10 @@ def made_up(fall, *, spread=0.0, settings=QUICK, end=None):
     for arm, level in (end or {FULL: 0.1, RISING: 0.1}).items():
         noise = 0.01 * rng.normal(size=(1, len(steps[LONG]), 8)).swapaxes(1, 2)
         errors[LONG, arm] = paired(level + noise)
+    validation = {key: value for key, value in errors.items() if key[0] in (INTERLEAVED, *settings.other_rates)}
     zero = np.ones((len(errors[INTERLEAVED, FULL].seeds), 8))
     logistic = np.full((1, 8, settings.n_points), 0.2)
-    return Measured(steps, Samples(errors), Samples(by_length), paired(zero), paired(logistic))
+    return Measured(steps, Samples(errors), Samples(validation), Samples(by_length), paired(zero), paired(logistic))
 
 
 EQUAL = {(s, a): 2000.0 for s, one in QUICK.settings.items() for a in one.arms} | {
@@ -239,6 +240,23 @@ def test_a_curriculum_that_never_learns_is_not_found_faster():
     assert neither["faster"] == neither["faster-by-a-quarter"] == "undecided"
     without = verdicts(EQUAL | {(INTERLEAVED, FULL): 1e5, (INTERLEAVED, RISING): 1500.0}, spread=0.01)
     assert without["faster"] == without["faster-by-a-quarter"] == "holds"
+
+
+def test_each_arm_has_its_best_rate_and_that_is_chosen_on_validation_tasks():
+    slow, fast = QUICK.other_rates
+    fall = EQUAL | {(INTERLEAVED, FULL): 4000.0, (fast, FULL): 1000.0, (slow, FULL): 1e5}
+    fall |= {(slow, RISING): 1e5, (fast, RISING): 1e5}
+    measured = made_up(fall, spread=0.01)
+    assert (rules.best_rate(QUICK, measured, FULL), rules.best_rate(QUICK, measured, RISING)) == (fast, INTERLEAVED)
+    found = {c.id: c for c in decide_claims(QUICK, measured)}
+    assert (found["faster"].verdict, found["faster-at-best-rates"].verdict) == ("holds", "fails")
+    assert found["faster-at-best-rates"].value == pytest.approx(0.5, rel=0.05)
+    assert "full at 0.003 and curriculum at 0.001" in " ".join(page_of(QUICK, measured).sections[0].paragraphs)
+    # numbers on test tasks choose nothing
+    validation = dict(measured.validation) | {(slow, FULL): measured.errors[fast, FULL]}
+    validation |= {(fast, FULL): measured.errors[slow, FULL]}
+    other = dataclasses.replace(measured, validation=Samples(validation))
+    assert rules.best_rate(QUICK, other, FULL) == slow
 
 
 def test_the_plateau_is_a_gate_that_can_fail():
@@ -288,5 +306,5 @@ def test_the_page_writes_what_was_not_reached_as_such():
 def test_thresholds_are_those_of_the_note():
     assert plan.THRESHOLDS == {INTERLEAVED: 0.4, SET: 0.4, CLASSES: 0.35}
     assert (rules.QUARTER_FASTER, rules.PLATEAU_STEPS) == (1.25, 400)
-    assert dataclasses.astuple(QUICK)[:10] == (8, 17, 64, 3, 2, 32, 1e-3, 200, 2, 100)
+    assert dataclasses.astuple(QUICK)[:11] == (8, 17, 64, 3, 2, 32, 1e-3, (3e-4, 3e-3), 200, 2, 100)
     assert steps_to_threshold(made_up(EQUAL), SET, FULL).steps == pytest.approx([300] * 4)

@@ -45,6 +45,8 @@ def test_every_file_is_written(smoke):
 def test_claims_carry_every_field_and_a_verdict_that_follows_from_them(smoke):
     claims = json.loads((smoke.folder / "claims.json").read_text())
     assert len({c["id"] for c in claims}) == len(claims) >= 12
+    best = Counter(c["group"] for c in claims if c["group"].startswith("best-"))  # of specialists and simple rules
+    assert best == {"best-single-family": 3, "best-mixture": 3}
     for claim in claims:
         assert set(claim) >= FIELDS
         assert claim["low"] <= claim["value"] <= claim["high"]

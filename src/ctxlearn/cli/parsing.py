@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace, set_parsing_settings
 
 from ctxlearn.cli.catalogue import KINDS, entries
+
+set_parsing_settings(import_path_denylist=[])  # makes what is denied by default (os, subprocess, ...) an error
 
 
 class UsageError(Exception):
@@ -131,6 +133,11 @@ def _reworded(text: str) -> str:
     )
     text = re.sub(r"[Tt]he following arguments are required: ", "missing ", text)
     text = re.sub(r"Option '([^']+)' is not accepted", r"unknown key \1", text)
+    text = re.sub(
+        r"Importing '([^']+)' is not allowed, denied by the '(\w+)[^']*' entry of .*?to allow it\.",
+        r"expected a class, got \1; settings may name nothing of \2",
+        text,
+    )
     text = re.sub(r"Expected a dot import path string: (\S+)", _no_class, text)
     return re.sub(r"(expected int, got (-?\d+)\.0)$", r"\1 (write \2, without exponent or point)", text)
 

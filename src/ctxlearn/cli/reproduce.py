@@ -32,6 +32,7 @@ def run(arguments: Sequence[str]) -> int:
         + "\n\nexamples:\n"
         "  ctxlearn reproduce optimal --profile smoke\n"
         "  ctxlearn reproduce optimal --profile quick --seeds 3 --out results/figure2\n"
+        "  ctxlearn reproduce optimal --profile paper --cluster ray --runs s3://bucket/runs\n"
         "  ctxlearn reproduce mine.STUDY\n\n"
         "writes into the folder: report.html, claims.json, results.csv, figures/ and runs/",
     )
@@ -51,7 +52,14 @@ def run(arguments: Sequence[str]) -> int:
         "--runs",
         type=str | None,
         default=None,
-        help="folder where runs and measurements are kept and found again, which studies may share; null is runs inside --out",
+        help="folder or URL (s3://BUCKET/FOLDER, file://...) where runs and measurements are kept and found again, which studies"
+        " and machines may share; null is runs inside --out",
+    )
+    parser.add_argument(
+        "--cluster",
+        type=str | None,
+        default=None,
+        help="ray, or HOST:PORT of a Ray cluster's head, whose nodes do the jobs; null is this machine (docs/scale.md)",
     )
     asked = parse(parser, arguments)
     if "." not in asked.study:
@@ -61,7 +69,13 @@ def run(arguments: Sequence[str]) -> int:
     from ctxlearn import studies
 
     result = studies.reproduce(
-        asked.study, profile=asked.profile, seeds=asked.seeds, jobs=asked.jobs, out=asked.out, runs=asked.runs
+        asked.study,
+        profile=asked.profile,
+        seeds=asked.seeds,
+        jobs=asked.jobs,
+        out=asked.out,
+        runs=asked.runs,
+        cluster=asked.cluster,
     )
     print(claims_table(result.claims))
     print(printable(str(Path(result.folder) / "report.html")))

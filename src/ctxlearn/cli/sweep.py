@@ -14,6 +14,8 @@ sweep takes the options of `ctxlearn train`, and besides them:
   --grid SETTING=VALUE,VALUE,...   a setting and its values; give it several times for every combination
                                    (training.learning_rate=1e-3,3e-3, learner.width=32,64, source.scale=1,2)
   --jobs N                         trainings side by side; left out, one per core
+  --runs FOLDER_OR_URL             where the runs are kept and found again; left out, --out
+  --cluster ray|HOST:PORT          a Ray cluster whose nodes do the trainings; left out, this machine
   --n_tasks N                      score each on N test tasks of --family too; left out, on none
 
 writes into --out: one run per combination, and sweep.csv, the best by validation loss first
@@ -52,6 +54,8 @@ def run(arguments: Sequence[str]) -> int:
         test=asked.source if n_tasks is not None and isinstance(asked.source, TaskFamily) else None,
         n_tasks=n_tasks or 0,
         jobs=_number(own, "--jobs"),
+        runs=next(iter(own["--runs"][-1:]), None),
+        cluster=next(iter(own["--cluster"][-1:]), None),
         progress=asked.config.progress,
     )
     rows = [[_shown(value) for value in row] for row in found.table.itertuples(index=False)]
@@ -62,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _split(arguments: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     """The values of sweep's own options, and all other arguments."""
-    own: dict[str, list[str]] = {"--grid": [], "--jobs": [], "--n_tasks": []}
+    own: dict[str, list[str]] = {"--grid": [], "--jobs": [], "--n_tasks": [], "--runs": [], "--cluster": []}
     rest, waiting = [], list(arguments)
     while waiting:
         word = waiting.pop(0)

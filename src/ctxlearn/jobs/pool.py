@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ctxlearn.jobs.job import Job, run_job
+from ctxlearn.jobs.shared_store import PushingExecutor, SharedStore
 from ctxlearn.jobs.store import Store
 from ctxlearn.jobs.workers import LocalProcesses, WorkerFailed
 from ctxlearn.progress import progress_bar
+from ctxlearn.threads import available_cores
 
 TRAINING_SHARE = 0.8
 """Of the progress bar, where there is something to train and something to measure."""
@@ -64,23 +66,37 @@ def local_executor(jobs: Mapping[str, Job], n_threads: int, progress: bool) -> E
 
 
 def do_missing(
-    jobs: Mapping[str, Job], store: Store, *, n_threads: int, progress: bool, executor: Executor | None = None
+    jobs: Mapping[str, Job],
+    store: Store,
+    *,
+    n_threads: int | None,
+    progress: bool,
+    executor: Executor | None = None,
+    shared: SharedStore | None = None,
 ) -> int:
     """Do the jobs whose results are not there; how many these were.
 
     Args:
         jobs: by hash; what one needs must be among them or done.
         store: where their results go.
-        n_threads: threads in all. Results do not depend on it.
+        n_threads: threads in all; None means one per core of this machine, or of the executor. Results do not depend on it.
         progress: show a bar.
         executor: where they run; None means this machine.
+        shared: a store that machines share, of which `store` is this machine's mirror.
 
     Raises:
         JobFailed: one ended with an error; the others are stopped, and a training goes on from its checkpoint next time.
     """
+    if shared is not None:
+        shared.fetch_known(jobs, store)
     missing = {name: job for name, job in jobs.items() if not job.done}
     if not missing:
         return 0
+    if n_threads is None:
+        n_threads = available_cores() if executor is None else executor.slots
+    if executor is None:
+        executor = local_executor(missing, n_threads, progress)
+        executor = executor if shared is None else PushingExecutor(executor, shared)
     waiting = sorted(missing.values(), key=lambda job: (-(job.threads or 0), -job.work))
     gauge = _Gauge(missing, store)
     bar = progress_bar(
@@ -91,7 +107,7 @@ def do_missing(
     )
     running: dict[Future[None], tuple[Job, int]] = {}
     undone = set(missing)
-    with bar, executor or local_executor(missing, n_threads, progress) as place:
+    with bar, executor as place:
         while undone:
             for job in [job for job in waiting if not undone.intersection(job.needs)]:
                 free = n_threads - sum(threads for _, threads in running.values())

@@ -15,13 +15,12 @@ from ctxlearn.configurable import with_argument
 from ctxlearn.evaluation.statistics import mean_interval
 from ctxlearn.jobs.cells import Cell, all_measurements
 from ctxlearn.jobs.job import jobs_of
+from ctxlearn.jobs.places import find_places
 from ctxlearn.jobs.pool import Executor, do_missing
-from ctxlearn.jobs.store import Store
 from ctxlearn.jobs.trainings import Training
 from ctxlearn.learners.base import Learner
 from ctxlearn.storage import load_tensors, write_text
 from ctxlearn.tasks.base import TaskFamily
-from ctxlearn.threads import available_cores
 from ctxlearn.training import Objective, RandomSplit, Source, TrainingConfig, load
 
 PARTS = ("learner", "source", "objective", "training")
@@ -57,6 +56,8 @@ def sweep(
     test: TaskFamily | None = None,
     n_tasks: int = 1000,
     jobs: int | None = None,
+    runs: Path | str | None = None,
+    cluster: str | None = None,
     progress: bool = True,
     executor: Executor | None = None,
 ) -> Sweep:
@@ -76,8 +77,11 @@ def sweep(
             squared error; None means on none.
         n_tasks: test tasks.
         jobs: threads in all; None means one per core.
+        runs: a folder for the runs, or the URL of a store that machines share (s3://...), of which `out` is then a mirror;
+            None means `out`.
+        cluster: "ray", or HOST:PORT of the head of a Ray cluster; None means this machine.
         progress: show a progress bar.
-        executor: where the jobs run; None means this machine.
+        executor: where the jobs run, in place of `cluster`.
 
     Raises:
         ValueError: an unknown setting, or a value that it cannot have.
@@ -98,9 +102,18 @@ def sweep(
     )
     measurements = all_measurements(planned)
     folder = Path(out)
-    store = Store(folder)
-    jobs = available_cores() if jobs is None else check_int("jobs", jobs, minimum=1)
-    do_missing(jobs_of(measurements, trainings, store), store, n_threads=jobs, progress=progress, executor=executor)
+    if jobs is not None:
+        check_int("jobs", jobs, minimum=1)
+    places = find_places(runs, cluster, folder)
+    store = places.store
+    do_missing(
+        jobs_of(measurements, trainings, store),
+        store,
+        n_threads=jobs,
+        progress=progress,
+        executor=executor or places.executor,
+        shared=places.shared,
+    )
     rows = []
     for i, (point, training) in enumerate(zip(points, trainings, strict=True)):
         run = store.run_path(training.hash)

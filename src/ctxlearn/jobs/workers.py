@@ -17,6 +17,10 @@ class WorkerFailed(RuntimeError):  # noqa: N818 (reads as what happened)
     """A job ended with an error, or its process did."""
 
 
+class WorkerEnded(WorkerFailed):
+    """The process of a job ended, as when it was killed."""
+
+
 class Worker:
     """A process that does jobs, seen from the study."""
 
@@ -36,7 +40,8 @@ class Worker:
         """Do one job; blocks until it is done.
 
         Raises:
-            WorkerFailed: it ended with an error, or the process was killed.
+            WorkerFailed: it ended with an error.
+            WorkerEnded: its process did, as when it was killed.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -47,7 +52,7 @@ class Worker:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise WorkerFailed(
+            raise WorkerEnded(
                 f"its process ended (exit code {self._process.wait()}); call again to go on from what is done"
             )
         error = json.loads(answer)["error"]

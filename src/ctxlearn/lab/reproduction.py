@@ -11,15 +11,14 @@ import pandas as pd
 from ctxlearn.checks import check_int, describe, unknown_name
 from ctxlearn.jobs.cells import all_measurements
 from ctxlearn.jobs.job import jobs_of
+from ctxlearn.jobs.places import find_places
 from ctxlearn.jobs.pool import do_missing
-from ctxlearn.jobs.store import Store
 from ctxlearn.lab.claims import Claim
 from ctxlearn.lab.html import figure_bytes, render
 from ctxlearn.lab.page import Page
 from ctxlearn.lab.samples import load_numbers
 from ctxlearn.lab.study import Study
 from ctxlearn.storage import StorageError, write_atomically, write_json, write_text
-from ctxlearn.threads import available_cores
 
 SMOKE = "The smoke profile only shows that everything runs: its numbers mean nothing."
 """Ends what every page of that profile says of how sure it is."""
@@ -55,6 +54,7 @@ def reproduce_study(
     jobs: int | None = None,
     out: Path | str | None = None,
     runs: Path | str | None = None,
+    cluster: str | None = None,
     progress: bool = True,
     command: str | None = None,
 ) -> StudyResult:
@@ -66,14 +66,23 @@ def reproduce_study(
     if profile not in study.profiles:
         unknown_name("profile", profile, study.profiles)
     check_int("seeds", seeds, minimum=1)
-    jobs = available_cores() if jobs is None else check_int("jobs", jobs, minimum=1)
+    if jobs is not None:
+        check_int("jobs", jobs, minimum=1)
     folder = Path(out) if out is not None else Path("results") / f"{study.name}-{profile}"
     measurements = all_measurements(study.planned(profile, seeds))
     sizes = study.profiles[profile]
     more = [t for s in range(seeds) for t in study.trainings(sizes, s).values()] if study.trainings else []
     _claim_folder(folder, study.name, profile)
-    store = Store(Path(runs) if runs is not None else folder / "runs")
-    done = do_missing(jobs_of(measurements, more, store), store, n_threads=jobs, progress=progress)
+    places = find_places(runs, cluster, folder / "runs")
+    store = places.store
+    done = do_missing(
+        jobs_of(measurements, more, store),
+        store,
+        n_threads=jobs,
+        progress=progress,
+        executor=places.executor,
+        shared=places.shared,
+    )
     page = study.present(sizes, load_numbers(measurements, store))
     if profile == "smoke":
         page = replace(page, sure=f"{page.sure} {SMOKE}")

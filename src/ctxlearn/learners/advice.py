@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctxlearn.learners.base import one_hot
+from ctxlearn.learners.base import largest, one_hot
 from ctxlearn.learners.kernel_features import ADVISERS, regress, regress_features, regressed, without_gaps
 from ctxlearn.learners.levels import Levels, find_levels
 from ctxlearn.learners.ridge_logistic import fit_logistic, of_absent
@@ -123,7 +123,7 @@ def advise(x: Tensor, y: Tensor, n_classes: int | None, kinds: Sequence[str]) ->
     labels = y[..., None].to(x.dtype) if n_classes is None else one_hot(y, n_classes, x.dtype)
     varies = (x.nan_to_num(nan=0.0) != 0).any(1)
     n_columns = varies.sum(1)[:, None, None].to(x.dtype)
-    active = int((varies.any(0) * torch.arange(1, d + 1, device=x.device)).amax()) or 1
+    active = max(1, largest(varies.any(0) * torch.arange(1, d + 1, device=x.device), d))
     levels = find_levels(x[..., :active]) if "match" in kinds and n else None
     constant = [x.new_full((n_tasks, 1, 1), math.log((n + 1) / 32) / 2), (n_columns.clamp(min=1) / 8).log() / 2]
     losses = []

@@ -200,7 +200,13 @@ def evaluating(learner: nn.Module) -> Iterator[None]:
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """Computing with x in the precision it has, also in a training of mixed precision."""
     kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    mixed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if mixed else nullcontext()
+
+
+def largest(x: Tensor, bound: int) -> int:
+    """The largest of integers x, or `bound` where there are no values to look at: in a graph that is traced, or without memory."""
+    return bound if x.is_meta or torch.compiler.is_compiling() else int(x.amax())
 
 
 def on_device_of(learner: nn.Module, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctxlearn.learners.base import largest
+
 REPEATING = 0.5
 """A column with at most this many different values per row may be one of categories."""
 PLACES = 128
@@ -43,5 +45,5 @@ def find_levels(x: Tensor) -> Levels:
     repeating = (count > 1) & (count <= REPEATING * x.shape[1])
     counted = torch.where(repeating, count, 0)
     place = counted.cumsum(1) - counted + new.cumsum(2) - 1
-    n_places = int(counted.sum(1).amax().clamp(max=PLACES))
+    n_places = min(PLACES, largest(counted.sum(1), PLACES))
     return Levels(values, torch.where(repeating & (place < n_places) & (values < torch.inf), place, n_places), n_places)

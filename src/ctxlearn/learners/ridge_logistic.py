@@ -15,6 +15,9 @@ ends early where classes can be separated, which is a penalty, too."""
 ABSENT = -30.0
 """Score of a class without a point."""
 
+NUMBERS = 1 << 25
+"""Of as many numbers at a time classes are left out, one class at least: 268 MB."""
+
 
 def fit_logistic(features: Tensor, labels: Tensor, penalties: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Minimise the summed cross-entropy + penalty / 2 sum_c w_c . w_c over linear functions of the features, once per penalty.
@@ -83,10 +86,15 @@ def _left_out(features: Tensor, gram: Tensor | None, labels: Tensor, scores: Ten
         penalty = ridge[:, :, None, 0, 0, None]
         reach = ((gram.diagonal(dim1=1, dim2=2)[:, None] - held) / penalty).clamp(min=0.0)
     else:
-        weighed = curvature * features[:, None]
-        factor = torch.linalg.cholesky(features.mT[:, None] @ weighed + ridge[:, :, None])
-        spread = features.mT[:, None].expand(*weighed.shape[:3], *features.mT.shape[1:])
-        reach = torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(3)
+        size = max(1, NUMBERS // (len(curvature) * features.numel()))
+        reach = torch.cat([_reach(features, some, ridge) for some in curvature.split(size, dim=2)], dim=2)
     step = reach / (1 - curvature[..., 0] * reach).clamp(min=0.05)  # (P, B, C, n)
     left_out: Tensor = scores - step.mT * (labels - shares)
     return left_out
+
+
+def _reach(features: Tensor, curvature: Tensor, ridge: Tensor) -> Tensor:
+    """Features (B, n, m) in the inverse Hessians of curvatures (P, B, c, n, 1): how far a point moves its own score, (P, B, c, n)."""
+    factor = torch.linalg.cholesky(features.mT[:, None] @ (curvature * features[:, None]) + ridge[:, :, None])
+    spread = features.mT[:, None].expand(*curvature.shape[:3], *features.mT.shape[1:])
+    return torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(3)

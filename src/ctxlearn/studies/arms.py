@@ -20,8 +20,8 @@ MIXTURE = "mixture"
 N_LABELLED = "labelled points in the context, n"
 FAMILIES: dict[str, TaskFamily] = {f.name: f for f in (PairwiseMetric(), ClassPrototype(), Amortization())}
 MADE_FOR = {"pairwise-metric": "MatchNet", "class-prototype": "ProtoNet", "amortization": "CNP"}
-RATES = {"MatchNet": 3e-2, PAPER: 5e-3, "ProtoNet": 5e-3, "CNP": 3e-2}
-"""Learning rates of the learners made for a family, the best of those tried on it (docs/recipe.md)."""
+RATES = {"MatchNet": 3e-2, "ProtoNet": 5e-3, "CNP": 3e-2}
+"""Learning rates that did better than the default on a learner's own family (docs/recipe.md)."""
 HOME = {**{learner: family for family, learner in MADE_FOR.items()}, PAPER: "pairwise-metric"}
 STYLES = {
     ICL: lab.Style(lab.BLUE, label="in-context transformer", width=2.2, order=3),

@@ -22,6 +22,7 @@ def reproduce(
     jobs: int | None = None,
     out: Path | str | None = None,
     runs: Path | str | None = None,
+    cluster: str | None = None,
     progress: bool = True,
 ) -> StudyResult:
     """Train and measure what a study needs and is not there yet, decide its claims and write its page.
@@ -36,10 +37,13 @@ def reproduce(
         profile: which of the study's sizes: for ours "smoke" (seconds), "quick" (minutes on 2 cores) or "paper" (a GPU).
             None means "quick", or the only one there is.
         seeds: training seeds 0..seeds-1; with 2 or more the claims speak of new seeds too.
-        jobs: threads in all; None means one per core.
+        jobs: threads in all; None means one per core (of the cluster, where there is one).
         out: the folder to write; None means results/STUDY-PROFILE.
         runs: where trained runs and measurements are kept and found again; None means `runs` inside `out`. Studies may
-            share one.
+            share one. Also the URL of a store that machines share, of those that fsspec knows (s3://..., file://...);
+            `runs` inside `out` then mirrors what this study needs of it.
+        cluster: "ray" for the Ray cluster of this machine, or HOST:PORT of the head of another; None means this machine.
+            docs/scale.md says more.
         progress: show progress bars.
 
     Raises:
@@ -50,7 +54,15 @@ def reproduce(
     found = find_study(study) if isinstance(study, str) else study
     command = f"ctxlearn reproduce {study}" if isinstance(study, str) else None
     return reproduce_study(
-        found, profile=profile, seeds=seeds, jobs=jobs, out=out, runs=runs, progress=progress, command=command
+        found,
+        profile=profile,
+        seeds=seeds,
+        jobs=jobs,
+        out=out,
+        runs=runs,
+        cluster=cluster,
+        progress=progress,
+        command=command,
     )
 
 

@@ -7,7 +7,6 @@ or the best of them picked with hindsight, that is as good as the in-context mod
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class Sizes:
 
     counts: tuple[int, ...]  # K, numbers of training families
     n_draws: int  # draws of families, a multiple of three: three hold out each of the twelve once
-    steps: int  # optimiser steps of a specialist; a model of K families takes sqrt K times as many
+    steps: int  # optimiser steps of a specialist; a model of K families takes K times as many, as its specialists do together
     tasks_per_step: int  # B
     n_points: int  # N points per training task
     width: int  # of all networks
@@ -110,7 +109,7 @@ def training(sizes: Sizes, kind: str, families: Sequence[str], seed: int) -> lab
     else:
         learner = ProtoNet(2, 2, width=sizes.width, seed=seed)
     source = FAMILIES[families[0]] if len(families) == 1 else Mixture([FAMILIES[name] for name in sorted(families)])
-    steps = round(sizes.steps * math.sqrt(len(families))) if kind == "in-context" else sizes.steps
+    steps = sizes.steps * len(families) if kind == "in-context" else sizes.steps
     config = TrainingConfig(
         steps=steps, tasks_per_step=sizes.tasks_per_step, n_points=sizes.n_points, shards=1, seed=seed
     )

@@ -56,6 +56,7 @@ def page_of(sizes: Sizes, measured: Measured) -> lab.Page:
             "n_seeds": len(measured.errors[INTERLEAVED, FULL].seeds),
             "n_long": len(long[FULL].seeds),
             "long": long,
+            "best": {arm: claims.best_rate(sizes, measured, arm) for arm in long},
             "THRESHOLD": THRESHOLDS[INTERLEAVED],
             "PLATEAU_STEPS": claims.PLATEAU_STEPS,
             "QUARTER_FASTER": claims.QUARTER_FASTER,
@@ -80,35 +81,30 @@ def results(sizes: Sizes, measured: Measured) -> pd.DataFrame:
     return table.assign(family=family)[[*axes, "family", "n_context", "seed", "step", "mean", "low", "high", "n_tasks"]]
 
 
-def _steps(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
+def _steps(sizes: Sizes, measured: Measured) -> pd.DataFrame:
     rows = []
-    for setting, one in sizes.settings.items():
+    for setting, one in sizes.trained.items():
         for arm in one.arms:
-            needed = claims.steps_to_threshold(measured, setting, arm)
-            rows.append(
-                {"model": WORDS[setting], "arm": arm, "error": f"{THRESHOLDS[setting]:g}", "steps": _each(needed)}
-            )
-    words = {
-        "model": WORDS[INTERLEAVED],
-        "arm": f"{FULL}, plateau",
-        "error": f"{claims.PLATEAU:g} of the zero predictor's",
-    }
-    return [*rows, {**words, "steps": _each(claims.plateau(measured))}]
+            needed = _each(claims.steps_to_threshold(measured, setting, arm))
+            rows.append((WORDS.get(setting, setting), arm, f"{claims.threshold_of(setting):g}", needed))
+    flat = f"{claims.PLATEAU:g} of the zero predictor's"
+    rows.append((WORDS[INTERLEAVED], f"{FULL}, plateau", flat, _each(claims.plateau(measured))))
+    return pd.DataFrame(rows, columns=["model", "arm", "error", "steps"])
 
 
 def _each(found: Times) -> str:
     return ", ".join(f"{'' if r else '> '}{s:,.0f}" for s, r in zip(found.steps, found.reached, strict=True))
 
 
-def _ratios(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
+def _ratios(sizes: Sizes, measured: Measured) -> pd.DataFrame:
     rows = []
-    for setting, one in sizes.settings.items():
+    for setting, one in sizes.trained.items():
+        full, *others = one.arms
         needed = {arm: claims.steps_to_threshold(measured, setting, arm) for arm in one.arms}
-        for arm, steps in needed.items():
-            if arm != FULL:
-                ratio = StepRatio(needed[FULL], steps).interval(level=0.95)
-                rows.append({"model": WORDS[setting], "arm": arm, "ratio": bounded(ratio), "seeds": f"{ratio.seeds}"})
-    return rows
+        for arm in others:
+            ratio = StepRatio(needed[full], needed[arm]).interval(level=0.95)
+            rows.append((WORDS.get(setting, setting), arm, bounded(ratio), ratio.seeds))
+    return pd.DataFrame(rows, columns=["model", "arm", "ratio", "seeds"])
 
 
 def bounded(found: Interval | lab.Claim) -> str:
@@ -119,17 +115,13 @@ def bounded(found: Interval | lab.Claim) -> str:
 
 
 def _lengths(sizes: Sizes, measured: Measured) -> list[dict[str, str]]:
-    n = sizes.n_points - 1
+    n, rows = sizes.n_points - 1, []
     shown = sorted({max(1, n // 4), n // 2, 3 * n // 4, n})
-    return [
-        {
-            "steps": f"{budget:,}",
-            "arm": arm,
-            **{f"n = {k}": lab.cell(measured.lengths[INTERLEAVED, arm, budget].at(k), 3) for k in shown},
-        }
-        for budget in sizes.budgets
-        for arm in sizes.settings[INTERLEAVED].arms
-    ]
+    for budget in sizes.budgets:
+        for (arm,), errors in measured.lengths.part(INTERLEAVED, None, budget).items():
+            cells = {f"n = {k}": lab.cell(errors.at(k), 3) for k in shown}
+            rows.append({"steps": f"{budget:,}", "arm": str(arm), **cells})
+    return rows
 
 
 def _draw_arms(

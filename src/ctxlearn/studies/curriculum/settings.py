@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctxlearn import lab
 from ctxlearn.learners import BlockConfig, InContextTransformer
@@ -37,6 +37,7 @@ class Sizes:
     heads: int  # of the models
     tasks_per_step: int  # B
     learning_rate: float  # of AdamW, constant after the warm-up
+    rates: tuple[float, ...]  # others at which the two main arms are trained, too
     warmup_steps: int  # in which the rate rises
     start: int  # active inputs at the start of the curriculum
     every: int  # steps for each number of active inputs
@@ -51,10 +52,23 @@ class Sizes:
         """Steps before full difficulty."""
         return self.every * (self.n_features - self.start)
 
+    @property
+    def other_rates(self) -> dict[str, float]:
+        """The settings in which the two main arms of "interleaved" are trained at another learning rate."""
+        return {f"{INTERLEAVED}, rate {rate:g}": rate for rate in self.rates}
+
+    @property
+    def trained(self) -> dict[str, Setting]:
+        """All settings, those of other learning rates too."""
+        main = self.settings[INTERLEAVED]
+        arms = {arm: main.arms[arm] for arm in (FULL, RISING)}
+        return self.settings | {name: replace(main, arms=arms) for name in self.other_rates}
+
 
 PROFILES = {
     "smoke": Sizes(
-        n_features=3, n_points=6, width=8, depth=1, heads=1, tasks_per_step=4, learning_rate=1e-3, warmup_steps=2, start=1, every=3,
+        n_features=3, n_points=6, width=8, depth=1, heads=1, tasks_per_step=4, learning_rate=1e-3, rates=(3e-4, 3e-3),
+        warmup_steps=2, start=1, every=3,
         settings={
             INTERLEAVED: Setting({FULL: 2, RISING: 2, REVERSED: 2, SHUFFLED: 2}, steps=12, keep_every=3),
             SET: Setting({FULL: 2, RISING: 2}, steps=12, keep_every=3),
@@ -63,7 +77,8 @@ PROFILES = {
         budgets=(6, 12), long_steps=24, n_long=1, n_tasks=16,
     ),
     "quick": Sizes(
-        n_features=8, n_points=17, width=64, depth=3, heads=2, tasks_per_step=32, learning_rate=1e-3, warmup_steps=200, start=2, every=100,
+        n_features=8, n_points=17, width=64, depth=3, heads=2, tasks_per_step=32, learning_rate=1e-3, rates=(3e-4, 3e-3),
+        warmup_steps=200, start=2, every=100,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 3, SHUFFLED: 3}, steps=2500, keep_every=100),
             SET: Setting({FULL: 4, RISING: 4}, steps=1200, keep_every=50),
@@ -74,7 +89,8 @@ PROFILES = {
     # the network of Garg et al. 2022: 12 layers, 8 heads, width 256, batch 64, 500 k steps; the paper's plan, one more input every
     # 10,000 steps, and its comparison at 200 k and 500 k
     "paper": Sizes(
-        n_features=20, n_points=41, width=256, depth=12, heads=8, tasks_per_step=64, learning_rate=1e-4, warmup_steps=1000, start=5, every=10_000,
+        n_features=20, n_points=41, width=256, depth=12, heads=8, tasks_per_step=64, learning_rate=1e-4,
+        rates=(3e-5, 3e-4), warmup_steps=1000, start=5, every=10_000,
         settings={
             INTERLEAVED: Setting({FULL: 4, RISING: 4, REVERSED: 4, SHUFFLED: 4}, steps=500_000, keep_every=10_000),
             SET: Setting({FULL: 4, RISING: 4}, steps=500_000, keep_every=10_000),
@@ -94,7 +110,7 @@ def family_of(sizes: Sizes, setting: str) -> TaskFamily:
 def training_seeds(sizes: Sizes, setting: str, arm: str, seed: int) -> list[int]:
     """The seeds of the trainings of one arm that belong to one seed of the study: no two seeds of it share one."""
     apart = max(max(s.arms.values()) for s in sizes.settings.values())
-    return [apart * seed + k for k in range(sizes.settings[setting].arms[arm])]
+    return [apart * seed + k for k in range(sizes.trained[setting].arms[arm])]
 
 
 def is_long(sizes: Sizes, setting: str, arm: str, k: int) -> bool:
@@ -104,12 +120,12 @@ def is_long(sizes: Sizes, setting: str, arm: str, k: int) -> bool:
 
 def training(sizes: Sizes, setting: str, arm: str, k: int, own: int) -> lab.Training:
     """The k-th training of an arm, with a seed of its own."""
-    one = sizes.settings[setting]
+    one = sizes.trained[setting]
     config = TrainingConfig(
         steps=sizes.long_steps if is_long(sizes, setting, arm, k) else one.steps,
         tasks_per_step=sizes.tasks_per_step,
         n_points=sizes.n_points,
-        learning_rate=sizes.learning_rate,
+        learning_rate=sizes.other_rates.get(setting, sizes.learning_rate),
         optimizer="adamw",
         schedule="constant",
         warmup_steps=sizes.warmup_steps,

@@ -167,8 +167,8 @@ def decide_claims(accuracy: lab.Samples) -> list[lab.Claim]:
             says(
                 group,
                 f"icl-{group.removeprefix('best-')}-at-least-best-{family}",
-                f"The in-context model {words} is at least as good on {family} tasks as the best of what was made for them,"
-                " trained on them alone, logistic regression and 1-nearest neighbour",
+                f"The in-context model {words} is at least as good on {family} tasks as every learner made for them and trained on"
+                " them alone, and as logistic regression and 1-nearest neighbour",
                 f"in-context model minus the best of {len(rivals)} ({least.closest})",
                 least,
             )
