@@ -59,10 +59,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
-# trains the next classifier and regressor, or goes on where their runs stand; stop it whenever you like (models/training/README.md)
+# goes on training the package's models, or where that stands; stop it whenever you like (models/training/README.md)
 models: $(INSTALLED)
-	$(BIN)/ctxlearn train --config models/training/classifier.yaml --out models/training/classifier
-	$(BIN)/ctxlearn train --config models/training/regressor.yaml --out models/training/regressor
+	for kind in classifier regressor; do \
+	  $(BIN)/python models/continue_train.py --config models/training/$$kind.yaml --run src/ctxlearn/models/$$kind --out models/training/$$kind || exit; \
+	done
 
 # needs the fonts: apt-get install fonts-noto-core
 glyphs: $(INSTALLED)

@@ -165,7 +165,7 @@ def test_options_are_frozen(monkeypatch):
         "--trust",
     }
     expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
-    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
+    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet", "--language"}
     assert options_of(predict.build_parser()) == expected
 
 
