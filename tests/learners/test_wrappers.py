@@ -80,7 +80,7 @@ def subclasses(kind):
 
 
 def test_every_wrapper_of_the_library_is_held_to_the_contract():
-    apart = {Wrapper, Committee, TrainedGate}  # a gate reads points in their order: tests/support/zoo.py has one
+    apart = {Wrapper, Committee, TrainedGate}  # a gate reads points in their order; test_gate.py holds it
     assert subclasses(Wrapper) | subclasses(Committee) == {*KINDS, *apart}
 
 
