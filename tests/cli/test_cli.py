@@ -16,7 +16,7 @@ import ctxlearn.references
 import ctxlearn.studies
 import ctxlearn.tasks
 import ctxlearn.training
-from ctxlearn.cli import COMMANDS, catalogue, evaluate, identify, main, playground, predict, train
+from ctxlearn.cli import COMMANDS, catalogue, evaluate, identify, main, predict, train
 from ctxlearn.studies.names import PROFILES, STUDIES
 
 BASES = {
@@ -135,13 +135,10 @@ def reproduce_and_list_options(monkeypatch):
 
 
 def test_options_are_frozen(monkeypatch):
-    assert list(COMMANDS) == [
-        *("reproduce", "train", "sweep", "evaluate", "identify", "predict", "playground", "list"),
-    ]
+    assert list(COMMANDS) == ["reproduce", "train", "sweep", "evaluate", "identify", "predict", "playground", "list"]
     found = reproduce_and_list_options(monkeypatch)
     assert found["reproduce"] == {"--help", "--profile", "--seeds", "--jobs", "--out", "--runs", "--cluster"}
     assert found["list"] == {"--help"}
-    assert options_of(playground.build_parser()) == {"--help", "--run", "--port", "--no-browser", "--trust"}
 
     training = {f"--training.{f.name}" for f in fields(ctxlearn.TrainingConfig)}
     expected = {"--help", "--config", "--print_config", "--learner", "--family", "--source", "--objective", "--out"}
@@ -161,13 +158,14 @@ def test_options_are_frozen(monkeypatch):
         "--query",
         "--fill",
         "--model",
+        "--language",
         "--task",
         "--quantiles",
         "--explain",
         "--trust",
     }
     expected |= {"--drop", "--only", "--categorical", "--na", "--decimal", "--dates", "--sep", "--encoding"}
-    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet"}
+    expected |= {"--max-context", "--seed", "--key", "--keep", "--out", "--columns-out", "--quiet", "--language"}
     assert options_of(predict.build_parser()) == expected
 
 

@@ -11,6 +11,7 @@ import functools
 import logging
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,13 +64,16 @@ class RayCluster(AbstractContextManager["RayCluster"]):
         if not ray.is_initialized():
             address = None if self._address == "ray" else self._address
             try:
+                if address is not None:  # Ray itself tries for minutes
+                    host, _, port = address.removeprefix("ray://").rpartition(":")
+                    socket.create_connection((host, int(port)), timeout=10).close()
                 ray.init(
                     address=address,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                     include_dashboard=None if address else False,
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 raise ValueError(f"cluster: no Ray cluster can be reached at {self._address} ({error})") from error
             self._ours = True
         return ray
