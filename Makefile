@@ -8,7 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-cluster browser docs tutorials release-check lint bench models glyphs clean
+.PHONY: demo test test-quick test-cluster browser docs tutorials release-check lint bench models glyphs clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -47,6 +47,10 @@ release-check: $(INSTALLED)
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python tools/release_check.py dist
 
+# import of everything, public names, contracts, one room of files and one of training: whether another Python does, in a minute
+test-quick: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/test_public_names.py tests/test_contracts.py tests/learners/test_learners.py tests/training/test_training.py tests/tables
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,10 +59,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
-# trains the next classifier and regressor, or goes on where their runs stand; stop it whenever you like (models/training/README.md)
+# goes on training the package's models, or where that stands; stop it whenever you like (models/training/README.md)
 models: $(INSTALLED)
-	$(BIN)/ctxlearn train --config models/training/classifier.yaml --out models/training/classifier
-	$(BIN)/ctxlearn train --config models/training/regressor.yaml --out models/training/regressor
+	for kind in classifier regressor; do \
+	  $(BIN)/python models/continue_train.py --config models/training/$$kind.yaml --run src/ctxlearn/models/$$kind --out models/training/$$kind || exit; \
+	done
 
 # needs the fonts: apt-get install fonts-noto-core
 glyphs: $(INSTALLED)
@@ -74,4 +79,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -53,11 +53,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    on_gpu = torch.cuda.is_available()
+    parser.add_argument(
+        "--points", type=int, default=65536 if on_gpu else None, help="per step; by default the config's on a CPU"
+    )
     asked = parser.parse_args()
     begun = time.perf_counter()
     given = yaml.safe_load(asked.config.read_text())
+    if asked.points:
+        given["source"]["init_args"] |= {"n_points": AT_ONCE * asked.points, "most_tasks": asked.points}
     learner, source = instantiate(given["learner"]), instantiate(given["source"])
-    config = TrainingConfig(**given["training"])
+    precision = "bf16-mixed" if asked.device == "cuda" else "32-true"
+    config = TrainingConfig(**given["training"] | {"tasks_per_step": 1, "shards": 1, "precision": precision})
     learner.to(asked.device).train()
     asked.out.mkdir(parents=True, exist_ok=True)
     training = Training(learner, source, config, asked.device)

@@ -158,6 +158,7 @@ def test_options_are_frozen(monkeypatch):
         "--query",
         "--fill",
         "--model",
+        "--language",
         "--task",
         "--quantiles",
         "--explain",

@@ -1,5 +1,7 @@
 """Meta-training of a language model: the one trainer, low-rank changes only, resumed bit for bit."""
 
+from dataclasses import replace
+
 import pytest
 import tiny_lm
 import torch
@@ -14,6 +16,7 @@ from ctxlearn.language import (
     load_trained,
     meta_train,
 )
+from ctxlearn.language.meta_training import DEFAULT
 from ctxlearn.learners import CNP, GradientAdaptation
 from ctxlearn.tasks import ClassPrototype, GaussianHalfSpaces, LinearRegression, TaskFamily
 from ctxlearn.training import (
@@ -115,7 +118,14 @@ class Side(TaskFamily):
 
 def test_the_loss_falls(lm, tmp_path):
     source = FamilySource(Side(), 4, 8)  # a source is taken as it is: its classes are not renamed
-    run = meta_train(lm, source, FIXED, config(steps=60, learning_rate=2e-2), out=tmp_path, labellings="one")
+    run = meta_train(
+        lm,
+        source,
+        FIXED,
+        config(steps=60, tasks_per_step=8, n_points=8, learning_rate=2e-2),
+        out=tmp_path,
+        labellings="one",
+    )
     held_out = Side().sample(16, 8, generator=torch.Generator().manual_seed(7))
     with torch.inference_mode():
         before, after = (
@@ -123,6 +133,14 @@ def test_the_loss_falls(lm, tmp_path):
             for learner in (LanguageModel(lm, 2, 2, FIXED, labellings="one"), run.learner)
         )
     assert after < 0.6 < before
+
+
+def test_a_source_keeps_its_numbers_beside_those_meant_for_families(lm, tmp_path):
+    short = replace(DEFAULT, steps=1, checkpoint_every=0, validation_batches=1, progress=False)
+    source = FamilySource(ClassPrototype(), 3, 6)
+    assert meta_train(lm, source, FIXED, short, out=tmp_path / "source").facts["step"] == 1
+    with pytest.raises(ValueError, match=r"^n_points: expected none beside a source"):
+        meta_train(lm, source, FIXED, replace(short, n_points=7), out=tmp_path / "other")
 
 
 def test_another_folder_is_needed_for_another_rank_or_format(lm, tmp_path):

@@ -5,11 +5,13 @@ import torch
 import zoo
 
 from ctxlearn.estimators.models import scaled_by_context
+from ctxlearn.language import Rounded, TextFormat
 from ctxlearn.learners import (
     CNP,
     Committee,
     ContextScaled,
     GradientAdaptation,
+    Guided,
     InContextTransformer,
     KernelFeatures,
     ManyClass,
@@ -17,13 +19,15 @@ from ctxlearn.learners import (
     ProtoNet,
     Wrapper,
 )
+from ctxlearn.learners.advice import n_told
 from ctxlearn.learners.quantiles import mixture_quantiles, quantile_levels
-from ctxlearn.references import AlgorithmSelection, Ensemble
+from ctxlearn.references import AlgorithmSelection, Ensemble, TrainedGate
 from ctxlearn.tasks import Amortization, ClassPrototype
 from ctxlearn.testing import check_learner
 from ctxlearn.training import Adaptable
 
 D = 2
+ADVICE = ("ridge", "near", "match")
 
 
 def inner(n_classes=None, n_features=D, gaps=True, seed=0):
@@ -39,6 +43,9 @@ def wrapped(kind, n_classes=None, gaps=True):
     if kind is KernelFeatures:
         own = inner(n_classes, D + 3 * (n_classes or 1), gaps)
         return KernelFeatures(own), own
+    if kind is Guided:
+        own = inner(n_classes, D + n_told(ADVICE, n_classes), gaps)
+        return Guided(own, D, D).eval(), own
     own = inner(n_classes, gaps=gaps)
     other = inner(n_classes, gaps=gaps, seed=1)
     made = {
@@ -46,12 +53,13 @@ def wrapped(kind, n_classes=None, gaps=True):
         Adaptable: lambda: Adaptable(own, GradientAdaptation(1, learned="tensor")),
         Ensemble: lambda: Ensemble([own, other]),
         AlgorithmSelection: lambda: AlgorithmSelection([own, other]),
+        Rounded: lambda: Rounded(own, TextFormat()),
         ManyClass: lambda: ManyClass(own, (n_classes or 0) + 1),
     }
     return made[kind]().eval(), own
 
 
-KINDS = [ContextScaled, KernelFeatures, Adaptable, Ensemble, AlgorithmSelection, ManyClass]
+KINDS = [ContextScaled, KernelFeatures, Guided, Rounded, Adaptable, Ensemble, AlgorithmSelection, ManyClass]
 OF_NUMBERS = [kind for kind in KINDS if kind is not ManyClass]
 
 
@@ -72,7 +80,8 @@ def subclasses(kind):
 
 
 def test_every_wrapper_of_the_library_is_held_to_the_contract():
-    assert subclasses(Wrapper) | subclasses(Committee) == {*KINDS, Wrapper, Committee}
+    apart = {Wrapper, Committee, TrainedGate}  # a gate reads points in their order; test_gate.py holds it
+    assert subclasses(Wrapper) | subclasses(Committee) == {*KINDS, *apart}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -133,13 +142,15 @@ def test_the_order_of_features_is_promised_to_mean_nothing_where_it_does(kind):
     made = {
         ContextScaled: lambda: ContextScaled(own, sort=False),
         KernelFeatures: lambda: KernelFeatures(ContextScaled(inner(n_classes, D + 9))),
+        Guided: lambda: Guided(ContextScaled(inner(n_classes, D + n_told(ADVICE, n_classes))), D, D),
+        Rounded: lambda: Rounded(own, TextFormat()),
         Adaptable: lambda: Adaptable(own, GradientAdaptation(1)),
         Ensemble: lambda: Ensemble([own, own]),
         AlgorithmSelection: lambda: AlgorithmSelection([own, own]),
         ManyClass: lambda: ManyClass(own, 4),
     }
     learner = made[kind]().eval()
-    assert learner.ignores_feature_order == (kind is not KernelFeatures)
+    assert learner.ignores_feature_order == (kind not in (KernelFeatures, Guided))
     if learner.ignores_feature_order:
         x = torch.randn(1, 28, D, generator=torch.Generator().manual_seed(0))
         y = (torch.arange(24) % learner.n_classes)[None]  # two of each class, lest features tie

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save
 
@@ -72,6 +74,10 @@ def meta_train(
     Source: Min et al. 2022 (MetaICL); Hu et al. 2022 for LoRA.
     """
     learner, source, objective = what_is_trained(lm, family, format, lora, objective, labellings)
+    if isinstance(source, Source):  # which has numbers of its own; those of `DEFAULT` are for families
+        own = source.numbers(config.shards).items()
+        given: Any = {name: n for name, n in own if getattr(config, name) == getattr(DEFAULT, name)}
+        config = replace(config, **given)
     return train(learner, source, config, out=out, objective=objective)
 
 
