@@ -27,23 +27,25 @@ PAGES = {
 }
 
 
-def page(title: str, about: str, rooms: list[str]) -> str:
-    """A page with every public class and function of some rooms."""
+def page(title: str, about: str, rooms: list[str], seen: set[str]) -> str:
+    """A page with every public class and function of some rooms that no page before it has; `seen` are those."""
     lines = [f"# {title}", "", about]
     for room in rooms:
         module = import_module(f"ctxlearn.{room}")
         for name in module.__all__:
             found = getattr(module, name)
             shown = inspect.isclass(found) or inspect.isfunction(found)
-            if shown and found.__module__.startswith("ctxlearn.") and found.__name__ == name:
+            if shown and found.__module__.startswith("ctxlearn.") and found.__name__ == name and name not in seen:
+                seen.add(name)
                 lines += ["", f"::: {found.__module__}.{name}"]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Write all pages."""
+    seen: set[str] = set()
     for name, (title, about, rooms) in PAGES.items():
-        (FOLDER / f"{name}.md").write_text(page(title, about, rooms))
+        (FOLDER / f"{name}.md").write_text(page(title, about, rooms, seen))
 
 
 if __name__ == "__main__":

@@ -273,5 +273,5 @@ def test_a_sweep_on_the_cluster(nodes, bucket, tmp_path):
 
 def test_a_cluster_that_cannot_be_reached_is_named(tmp_path):
     ray.shutdown()
-    with pytest.raises(ValueError, match=r"cluster: no Ray cluster can be reached at 127.0.0.1:9 \\(.*refused"):
+    with pytest.raises(ValueError, match=r"cluster: no Ray cluster can be reached at 127.0.0.1:9 \(.*refused"):
         work(tmp_path, None, "127.0.0.1:9")

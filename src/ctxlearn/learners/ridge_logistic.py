@@ -87,7 +87,7 @@ def _left_out(features: Tensor, gram: Tensor | None, labels: Tensor, scores: Ten
         reach = ((gram.diagonal(dim1=1, dim2=2)[:, None] - held) / penalty).clamp(min=0.0)
     else:
         size = max(1, NUMBERS // (len(curvature) * features.numel()))
-        reach = torch.cat([_reach(features, some, ridge) for some in curvature.split(size, dim=2)], dim=2)
+        reach = torch.cat([_reach(features, some, ridge) for some in torch.split(curvature, size, dim=2)], dim=2)
     step = reach / (1 - curvature[..., 0] * reach).clamp(min=0.05)  # (P, B, C, n)
     left_out: Tensor = scores - step.mT * (labels - shares)
     return left_out
@@ -97,4 +97,5 @@ def _reach(features: Tensor, curvature: Tensor, ridge: Tensor) -> Tensor:
     """Features (B, n, m) in the inverse Hessians of curvatures (P, B, c, n, 1): how far a point moves its own score, (P, B, c, n)."""
     factor = torch.linalg.cholesky(features.mT[:, None] @ (curvature * features[:, None]) + ridge[:, :, None])
     spread = features.mT[:, None].expand(*curvature.shape[:3], *features.mT.shape[1:])
-    return torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(3)
+    found: Tensor = torch.linalg.solve_triangular(factor, spread, upper=False).square().sum(3)
+    return found
