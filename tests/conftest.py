@@ -21,6 +21,18 @@ settings.register_profile(
 settings.load_profile("ctxlearn")
 
 
+SLOW = {"test_examples.py", "test_training_killed.py", "test_meta_learning.py", "test_language_loading.py"}
+"""Files most of whose time goes to a few long tests; the studies are slow, too."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name == "studies":
+            item.add_marker(pytest.mark.study)
+        if item.path.parent.name == "studies" or item.path.name in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)

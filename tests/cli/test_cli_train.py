@@ -194,6 +194,7 @@ def test_control_c_ends_quietly_and_the_same_command_goes_on(capsys):
         error = process.communicate(timeout=600)[1]
     finally:
         process.kill()
+        process.wait()
     assert process.returncode == 130, error
     assert "Traceback" not in error
     assert error.rstrip().endswith(f"ctxlearn {' '.join(command)} --out run")
