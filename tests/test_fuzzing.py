@@ -55,6 +55,7 @@ def _inside(folder, monkeypatch):
     monkeypatch.setattr("ctxlearn.evaluation.evaluate", stand_in)
     monkeypatch.setattr("ctxlearn.studies.reproduce", stand_in)
     monkeypatch.setattr("ctxlearn.identification.identify", stand_in)
+    monkeypatch.setattr("ctxlearn.playground.app.serve", stand_in)
 
 
 class Done(ValueError):  # noqa: N818
@@ -98,7 +99,7 @@ OPTIONS = st.sampled_from(
      "--learner.encoder", "--objective", "--training.steps", "--training.seed", "--training.learning_rate", "--training", "--out",
      "--config", "--grid", "--n_tasks", "--n_points", "--seed", "--references", "--trust", "--lengths", "--replicates", "--n_contexts",
      "--context", "--query", "--target", "--model", "--task", "--categorical", "--quantiles", "--explain", "--profile", "--seeds",
-     "--jobs", "--runs", "--help", "--version", "--print_config", "--hash", "--family+", "--family.families", "-x", "--", "--é"]
+     "--jobs", "--runs", "--help", "--version", "--print_config", "--hash", "--port", "--run", "--no-browser", "--language", "--cluster", "--family+", "--family.families", "-x", "--", "--é"]
 )  # fmt: skip
 LINES = st.lists(
     st.one_of(VALUES, OPTIONS, st.tuples(OPTIONS, VALUES), st.tuples(OPTIONS, VALUES).map("=".join)), max_size=6
@@ -111,6 +112,7 @@ STARTS = {
     "identify": "run",
     "predict": "--context train.csv --target y --query train.csv",
     "reproduce": "optimal --profile smoke",
+    "playground": "--port 0 --no-browser",
     "list": "",
 }
 
