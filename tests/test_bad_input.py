@@ -243,7 +243,7 @@ def test_families_that_do_not_fit_together_are_not_mixed():
 
 
 def test_a_configuration_builds_nothing_but_what_records_itself():
-    for path in ("os.system", "subprocess.Popen", "nowhere.Thing", "ctxlearn.tasks.Circle", "builtins.dict", 3, ""):
+    for path in ("os.system", "subprocess.Popen", "nowhere.Thing", "ctxlearn.tasks.Nothing", "builtins.dict", 3, ""):
         with pytest.raises(ValueError, match=r"^class_path: "):
             instantiate({"class_path": path, "init_args": {}})
     with pytest.raises(ValueError, match=r"^class_path: expected a subclass of MatchNet"):

@@ -65,7 +65,9 @@ def model(tmp_path_factory):
     """The folder of a run of one step."""
     folder = tmp_path_factory.mktemp("model") / "run"
     source = FamilySource(ctxlearn.tasks.ClassPrototype(4, 3), n_tasks=2, n_points=6)
-    small(folder, learner=untrained(4, 3, width=8), source=source, steps=1, warmup_steps=0, tasks_per_step=2)
+    small(
+        folder, learner=untrained(4, 3, width=8), source=source, steps=1, warmup_steps=0, tasks_per_step=4, n_points=6
+    )
     return str(folder)
 
 

@@ -72,6 +72,7 @@ class ClassPredictor(ContextPredictor):
         Raises:
             ValueError: a context of one row, of more than max_context, or of more than 1,000.
         """
+        self._refuse_language("influence")
         x = self._inputs(X)
         whole = self._ask(x, means, self._together)
         best = whole.argmax(axis=1)
@@ -90,6 +91,7 @@ class ClassPredictor(ContextPredictor):
             (q, d): probability of the predicted class, less that of a model that sees nothing of the column, neither in the
             context nor in the row. Columns that say the same stand in for each other, and each then counts little.
         """
+        self._refuse_language("column_influence")
         x = self._inputs(X)
         whole = self._ask(x, means, self._together)
         best = whole.argmax(axis=1)
@@ -97,6 +99,9 @@ class ClassPredictor(ContextPredictor):
         rows = np.arange(len(best))
         found: NDArray[np.float64] = (whole[rows, best] - without[:, rows, best]).T
         return found
+
+    def _refuse_language(self, what: str) -> None:
+        """Refuse what cannot be asked of a language model; the predictors that take one override it."""
 
     def _learn_classes(self, table: Table | Read, y: Any) -> None:
         self.classes_, codes = np.unique(class_labels(y), return_inverse=True)

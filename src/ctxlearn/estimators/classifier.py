@@ -124,14 +124,6 @@ class InContextClassifier(ClassifierMixin, InContextEstimator, ClassPredictor): 
         self._refuse_language("save")
         super().save(path)
 
-    def influence(self, X: Any) -> NDArray[np.float64]:
-        self._refuse_language("influence")
-        return super().influence(X)
-
-    def column_influence(self, X: Any) -> NDArray[np.float64]:
-        self._refuse_language("column_influence")
-        return super().column_influence(X)
-
     def _refuse_language(self, what: str) -> None:
         if self.language is not None:
             raise ValueError(
